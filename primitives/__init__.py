@@ -1,0 +1,1 @@
+"""The ground floor: what can be hashed or encoded, whatever the chain. Knows no rule of any of them."""
