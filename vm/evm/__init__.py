@@ -1,0 +1,1 @@
+"""The Ethereum virtual machine of every fork. It knows a World, not a trie."""
