@@ -1,0 +1,1 @@
+"""State transition: which blocks and transactions are lawful, and what they change."""

@@ -1,0 +1,301 @@
+"""Bitcoin's transaction, header and block, and their codecs. It knows no rule beyond the encoding.
+
+Sources: Bitcoin Core primitives/transaction.h and block.h; BIP144 for the witness form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from struct import Struct
+from typing import NamedTuple
+
+from primitives.buffer import Reader, Writer, compact_size
+from primitives.chain import Form
+from primitives.errors import DecodeError
+from primitives.hashing import sha256d
+
+_HEADER = Struct("<i32s32sIII")
+_I32, _U32, _I64 = Struct("<i"), Struct("<I"), Struct("<q")
+
+NULL_OUTPOINT = bytes(32) + b"\xff\xff\xff\xff"
+FINAL_SEQUENCE = 0xFFFFFFFF
+
+
+class TxInput(NamedTuple):
+    """Spends the coin at an outpoint (36 bytes: transaction id in wire order, index as u32 little-endian)."""
+
+    outpoint: bytes
+    script: bytes = b""
+    sequence: int = FINAL_SEQUENCE
+    witness: tuple[bytes, ...] = ()
+
+    @property
+    def txid(self) -> bytes:
+        """Id of the transaction that made the coin."""
+        return self.outpoint[:32]
+
+    @property
+    def vout(self) -> int:
+        """Which output of that transaction it is."""
+        return int.from_bytes(self.outpoint[32:], "little")
+
+
+class TxOutput(NamedTuple):
+    """Locks a value, in satoshi, to a script."""
+
+    value: int
+    script: bytes
+
+    def encode(self) -> bytes:
+        """The wire form: i64 value, script with its length."""
+        return _I64.pack(self.value) + compact_size(len(self.script)) + self.script
+
+
+def outpoint(txid: bytes, index: int) -> bytes:
+    """The 36 bytes that name an output."""
+    return txid + _U32.pack(index)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A Bitcoin transaction. `time` is PeerCoin's transaction time and None on every other chain."""
+
+    version: int
+    inputs: tuple[TxInput, ...]
+    outputs: tuple[TxOutput, ...]
+    lock_time: int = 0
+    time: int | None = None
+
+    @cached_property
+    def prefix(self) -> bytes:
+        """Version and, where the transaction carries one, its time: what every form and signature hash begins with."""
+        head = _I32.pack(self.version)
+        return head if self.time is None else head + _U32.pack(self.time)
+
+    @cached_property
+    def base(self) -> bytes:
+        """The encoding without witnesses: what the id commits to."""
+        parts = [self.prefix, compact_size(len(self.inputs))]
+        for i in self.inputs:
+            parts += (i.outpoint, compact_size(len(i.script)), i.script, _U32.pack(i.sequence))
+        parts.append(compact_size(len(self.outputs)))
+        parts += [o.encode() for o in self.outputs]
+        parts.append(_U32.pack(self.lock_time))
+        return b"".join(parts)
+
+    @cached_property
+    def has_witness(self) -> bool:
+        """Whether any input carries a witness."""
+        return any(i.witness for i in self.inputs)
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The full encoding, with witnesses where there are any (BIP144)."""
+        if not self.has_witness:
+            return self.base
+        head = len(self.prefix)
+        parts = [self.base[:head], b"\x00\x01", self.base[head:-4]]
+        for i in self.inputs:
+            parts.append(compact_size(len(i.witness)))
+            for item in i.witness:
+                parts += (compact_size(len(item)), item)
+        parts.append(self.base[-4:])
+        return b"".join(parts)
+
+    @cached_property
+    def id(self) -> bytes:
+        """Transaction id, in wire order: SHA-256d of the encoding without witnesses."""
+        return sha256d(self.base)
+
+    @cached_property
+    def wtxid(self) -> bytes:
+        """SHA-256d of the full encoding (BIP141), in wire order."""
+        return sha256d(self.raw) if self.has_witness else self.id
+
+    @property
+    def weight(self) -> int:
+        """Three times the size without witnesses plus the full size (BIP141)."""
+        return 3 * len(self.base) + len(self.raw)
+
+    @property
+    def vsize(self) -> int:
+        """Weight over four, rounded up."""
+        return (self.weight + 3) // 4
+
+    @property
+    def is_coinbase(self) -> bool:
+        """One input that spends nothing."""
+        return len(self.inputs) == 1 and self.inputs[0].outpoint == NULL_OUTPOINT
+
+
+@dataclass(frozen=True)
+class BitcoinHeader:
+    """The 80-byte header; `hash` is its SHA-256d in wire order."""
+
+    version: int
+    parent: bytes
+    merkle_root: bytes
+    timestamp: int
+    bits: int
+    nonce: int
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The 80 bytes."""
+        return _HEADER.pack(self.version, self.parent, self.merkle_root, self.timestamp, self.bits, self.nonce)
+
+    @cached_property
+    def hash(self) -> bytes:
+        """SHA-256d of the 80 bytes, in wire order."""
+        return sha256d(self.raw)
+
+
+@dataclass(frozen=True)
+class BitcoinBlock:
+    """A header and its transactions."""
+
+    header: BitcoinHeader
+    txs: tuple[Transaction, ...]
+
+    @property
+    def side_headers(self) -> Sequence[BitcoinHeader]:
+        """Bitcoin has no ommers."""
+        return ()
+
+    @property
+    def coinbase(self) -> Transaction:
+        """The first transaction."""
+        return self.txs[0]
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the full encoding."""
+        return 80 + len(compact_size(len(self.txs))) + sum(len(tx.raw) for tx in self.txs)
+
+    @cached_property
+    def base_size(self) -> int:
+        """Bytes of the encoding without witnesses."""
+        return 80 + len(compact_size(len(self.txs))) + sum(len(tx.base) for tx in self.txs)
+
+    @property
+    def weight(self) -> int:
+        """Block weight (BIP141)."""
+        return 3 * self.base_size + self.size
+
+
+def _read_inputs(r: Reader) -> list[TxInput]:
+    inputs = []
+    for _ in range(r.count(41)):
+        point = r.bytes(36)
+        script = r.var_bytes()
+        inputs.append(TxInput(point, script, r.u32()))
+    return inputs
+
+
+def _read_outputs(r: Reader) -> tuple[TxOutput, ...]:
+    return tuple(TxOutput(r.i64(), r.var_bytes()) for _ in range(r.count(9)))
+
+
+def read_transaction(r: Reader, timed: bool = False) -> Transaction:
+    """Read a transaction in either form. `timed`: PeerCoin's, with a time after a version below 3.
+
+    Raises DecodeError, as Bitcoin Core does, for a witness record without a witness and for unknown optional data.
+    """
+    start = r.pos
+    version = r.i32()
+    time = (r.u32() if version < 3 else 0) if timed else None
+    head = r.pos
+    inputs = _read_inputs(r)
+    outputs: tuple[TxOutput, ...] = ()
+    flags = 0
+    if inputs:
+        outputs = _read_outputs(r)
+    else:
+        flags = r.u8()
+        if flags:
+            inputs = _read_inputs(r)
+            outputs = _read_outputs(r)
+    body_end = r.pos
+    if flags & 1:
+        flags ^= 1
+        inputs = [i._replace(witness=r.many(Reader.var_bytes)) for i in inputs]
+        if not any(i.witness for i in inputs):
+            raise DecodeError("superfluous witness record")
+    if flags:
+        raise DecodeError("unknown transaction optional data")
+    lock_time = r.u32()
+    tx = Transaction(version, tuple(inputs), outputs, lock_time, time if version < 3 else None)
+    raw = r.data[start : r.pos]
+    has_witness = inputs != [] and r.data[head : head + 2] == b"\x00\x01"
+    base = raw[: head - start] + r.data[head + 2 : body_end] + raw[-4:] if has_witness else raw
+    if inputs:  # an empty input list has more than one encoding; there the properties compute the canonical one
+        tx.__dict__.update(raw=bytes(raw), base=bytes(base), has_witness=has_witness)
+    return tx
+
+
+def decode_transaction(data: bytes) -> Transaction:
+    """The transaction that these bytes are, all of them. Raises DecodeError."""
+    r = Reader(data)
+    tx = read_transaction(r)
+    r.finish()
+    return tx
+
+
+def read_header(r: Reader) -> BitcoinHeader:
+    """Read an 80-byte header."""
+    raw = r.bytes(80)
+    header = BitcoinHeader(*_HEADER.unpack(raw))
+    header.__dict__["raw"] = raw
+    return header
+
+
+def read_block(r: Reader) -> BitcoinBlock:
+    """Read a header, a count and that many transactions."""
+    header = read_header(r)
+    return BitcoinBlock(header, r.many(read_transaction, 10))
+
+
+def decode_block(data: bytes) -> BitcoinBlock:
+    """The block that these bytes are, all of them. Raises DecodeError."""
+    r = Reader(data)
+    block = read_block(r)
+    r.finish()
+    return block
+
+
+def encode_block(block: BitcoinBlock) -> bytes:
+    """The full encoding of a block, witnesses included."""
+    return b"".join((block.header.raw, compact_size(len(block.txs)), *(tx.raw for tx in block.txs)))
+
+
+@dataclass(frozen=True, slots=True)
+class BitcoinFormat:
+    """Bitcoin's codec; its three forms are the same bytes."""
+
+    name: str = "bitcoin"
+
+    def read_tx(self, r: Reader, form: Form) -> Transaction:
+        """Read a transaction."""
+        return read_transaction(r)
+
+    def write_tx(self, w: Writer, tx: Transaction, form: Form) -> None:
+        """Write a transaction with its witnesses."""
+        w.bytes(tx.raw)
+
+    def read_header(self, r: Reader, form: Form) -> BitcoinHeader:
+        """Read a header."""
+        return read_header(r)
+
+    def write_header(self, w: Writer, header: BitcoinHeader, form: Form) -> None:
+        """Write a header."""
+        w.bytes(header.raw)
+
+    def read_block(self, r: Reader, form: Form) -> BitcoinBlock:
+        """Read a block."""
+        return read_block(r)
+
+    def write_block(self, w: Writer, block: BitcoinBlock, form: Form) -> None:
+        """Write a block with its witnesses."""
+        w.bytes(encode_block(block))
