@@ -73,6 +73,8 @@ class Admission:
     """Bytes that the pool counts for it."""
     relay_id: bytes = b""
     """The hash that is announced (wtxid), `id` where empty."""
+    shows: tuple[tuple[bytes, bytes], ...] = ()
+    """State pairs that heirs may read while this one is pooled (UTXO: its outputs as coins at MEMPOOL_HEIGHT, under their own keys)."""
     replaceable: bool = True
     """Whether it signals replacement (BIP125); policies may ignore it."""
 
@@ -92,8 +94,11 @@ class Policy(Protocol):
     """Pure judgements of the pool; Core's and geth's are values (ledger/utxo/policy.py, ledger/account/policy.py)."""
 
     max_bytes: int
+    """Cap of the pool, in bytes of memory as admissions count it."""
     expiry: int
     """Seconds after which a pooled transaction is dropped."""
+    increment: int
+    """The least step between rates (Core's incremental relay fee, per 1,000 units of size; 0 where the family has none)."""
 
     def rate(self, admission: Admission, base_fee: int) -> int:
         """What decides order: fee per 1,000 units of size, or the effective tip under the next base fee."""

@@ -1,0 +1,1 @@
+"""Published suites: one module a group, each with a table SUITES."""
