@@ -12,7 +12,7 @@ from typing import Final
 from primitives import rlp
 from primitives.errors import DecodeError
 from primitives.ethereum_fields import ADDRESS, BLOOM, HASH, as_bytes, as_list, as_number, number
-from primitives.ethereum_tx import EthereumTransaction, decode_transaction, transaction_from_item
+from primitives.ethereum_tx import EthereumTransaction, transaction_from_item
 from primitives.hashing import keccak256
 from primitives.rlp import Item
 

@@ -58,7 +58,7 @@ def authorization_digest(chain_id: int, address: bytes, nonce: int) -> bytes:
 
 def authorize(key: bytes, chain_id: int, address: bytes, nonce: int) -> Authorization:
     """A signed authorization."""
-    r, s, parity = secp256k1.sign_recoverable(key, authorization_digest(chain_id, address, nonce))
+    r, s, parity = _sign(key, authorization_digest(chain_id, address, nonce))
     return Authorization(chain_id, address, nonce, parity, r, s)
 
 
@@ -166,7 +166,7 @@ def signing_digest(tx: EthereumTransaction) -> bytes:
 
 def sign(tx: EthereumTransaction, key: bytes) -> EthereumTransaction:
     """The transaction, signed with a private key."""
-    r, s, parity = secp256k1.sign_recoverable(key, signing_digest(tx))
+    r, s, parity = _sign(key, signing_digest(tx))
     v = parity
     if tx.kind == LEGACY:
         v = parity + (27 if tx.chain_id is None else 35 + 2 * tx.chain_id)
@@ -217,9 +217,19 @@ def decode_network_transaction(data: bytes) -> EthereumTransaction:
     return replace(_from_payload(BLOB, items[0]), sidecar=BlobSidecar(blobs, commitments, proofs, version))
 
 
+def account_of(public: bytes) -> bytes:
+    """The address of a public key in its whole form (65 bytes)."""
+    return keccak256(public[1:])[12:]
+
+
+def _sign(key: bytes, digest: bytes) -> tuple[int, int, int]:
+    compact, parity = secp256k1.sign_recoverable(key, digest)
+    return int.from_bytes(compact[:32], "big"), int.from_bytes(compact[32:], "big"), parity
+
+
 def _recover(digest: bytes, parity: int, r: int, s: int) -> bytes | None:
-    key = secp256k1.recover(digest, r, s, parity)
-    return None if key is None else keccak256(key[1:])[12:]
+    public = secp256k1.recover(r.to_bytes(32, "big") + s.to_bytes(32, "big"), parity, digest)
+    return None if public is None else account_of(public)
 
 
 def _access_list_item(access_list: AccessList) -> Item:
@@ -249,9 +259,9 @@ def _authorization_item(a: Authorization) -> Item:
 
 
 def _authorization(item: Item) -> Authorization:
-    f = as_list(item, 6, "authorization")
+    chain_id, address, nonce, parity, r, s = as_list(item, 6, "authorization")
     return Authorization(
-        as_number(f[0]), as_bytes(f[1], ADDRESS), as_number(f[2], 64), as_number(f[3], 8), as_number(f[4]), as_number(f[5])
+        as_number(chain_id), as_bytes(address, ADDRESS), as_number(nonce, 64), as_number(parity, 8), as_number(r), as_number(s)
     )
 
 
@@ -276,7 +286,9 @@ def _from_payload(kind: int, payload: Item) -> EthereumTransaction:
         i = 4
     gas_limit, to, value = as_number(f[i], 64, "gas limit"), as_recipient(f[i + 1]), as_number(f[i + 2], name="value")
     data, access_list = as_bytes(f[i + 3], name="data"), _access_list(f[i + 4])
-    blob_fee_cap, blob_hashes, authorizations = 0, (), ()
+    blob_fee_cap = 0
+    blob_hashes: tuple[bytes, ...] = ()
+    authorizations: tuple[Authorization, ...] = ()
     if kind in (BLOB, SET_CODE) and to is None:
         raise DecodeError("transaction of this type must have a recipient")
     if kind == BLOB:
@@ -296,6 +308,6 @@ def _legacy(f: Sequence[Item]) -> EthereumTransaction:
     price = as_number(f[1], name="gas price")
     return EthereumTransaction(
         LEGACY, (v - 35) >> 1 if v >= 35 else None, as_number(f[0], 64, "nonce"), price, price,
-        as_number(f[2], 64, "gas limit"), as_recipient(f[3]), as_number(f[4], name="value"), as_bytes(f[5], name="data"),
+        as_number(f[2], 64, "gas limit"), as_recipient(f[3]), as_number(f[4], name="value"), as_bytes(f[5]),
         v, as_number(f[7], name="r"), as_number(f[8], name="s"),
     )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The account ledger: Ethereum's state transition, from Frontier on."""
