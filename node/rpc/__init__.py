@@ -1,0 +1,1 @@
+"""JSON-RPC: a table of methods, and the server that speaks it."""
