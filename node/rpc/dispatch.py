@@ -23,7 +23,7 @@ from node.rpc.errors import (
     PARSE_ERROR,
     RpcError,
 )
-from node.rpc.registry import Method, Registry
+from node.rpc.registry import Method, Registry, injected
 from primitives.env import Env
 from primitives.errors import SystemFault
 
@@ -33,6 +33,7 @@ Provider = Callable[["Call"], AbstractContextManager[Any]]
 """Opens what an injected parameter stands for, for the time of one call."""
 
 
+@injected
 @dataclass(frozen=True, slots=True)
 class Call:
     """Who calls, and through which door."""
@@ -135,11 +136,11 @@ class Dispatcher:
         try:
             if not isinstance(request, dict):
                 raise RpcError(INVALID_REQUEST, "Invalid Request object")
-            name = request.get("method", None)
-            if name is None:
+            if "method" not in request:
                 raise RpcError(INVALID_REQUEST, "Missing method")
-            if not isinstance(name, str):
+            if not isinstance(request["method"], str):
                 raise RpcError(INVALID_REQUEST, "Method must be a string")
+            name = request["method"]
             params = request.get("params", [])
             if params is not None and not isinstance(params, list | dict):
                 raise RpcError(INVALID_REQUEST, "Params must be an array or object")
