@@ -71,6 +71,13 @@ class Parked:
             self.remove(item.id)
         return ready
 
+    def drain(self) -> list[Waiting]:
+        """All of them, in the order they came; none is left."""
+        items = list(self._waiting.values())
+        self._waiting.clear()
+        self._by_need.clear()
+        return items
+
     def forget_peer(self, source: int) -> None:
         """A peer has gone: so do the transactions that it sent."""
         for txid in [i for i, w in self._waiting.items() if w.source == source]:
