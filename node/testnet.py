@@ -1,0 +1,247 @@
+"""Testnet: N nodes as processes of their own, each with its directory and ports, and the links between them.
+
+The state is one file, net.json, so that every command finds the network that another one started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from node.client import NoConnection, RpcClient, endpoint_of
+from node.rpc.errors import RpcError
+
+STATE_FILE = "net.json"
+START_SECONDS = 30.0
+
+
+class NetError(Exception):
+    """The network cannot do that: what, why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One node of the network."""
+
+    name: str
+    folder: str
+    port: int
+    bitcoin_rpc_port: int
+    pid: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        if not self.pid:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except OSError:
+            return False
+        with contextlib.suppress(OSError):
+            return "Z" not in Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return True
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Testnet:
+    """A local network below one directory."""
+
+    __test__ = False
+
+    def __init__(self, root: Path, chain: str, members: Sequence[Member]) -> None:
+        self.root = root
+        self.chain = chain
+        self.members = list(members)
+        self._clients: dict[str, RpcClient] = {}
+
+    # -- the state file ---------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(cls, root: Path, chain: str, count: int) -> Testnet:
+        """Lay out a new network. Raises NetError where one is there already."""
+        if (root / STATE_FILE).exists():
+            raise NetError(
+                f"there is a network in {root} already - `chainyard net up` starts it, `net down --delete` ends it"
+            )
+        ports = free_ports(2 * count)
+        members = [
+            Member(f"node{i + 1}", str(root / f"node{i + 1}"), ports[2 * i], ports[2 * i + 1]) for i in range(count)
+        ]
+        net = cls(root, chain, members)
+        net.save()
+        return net
+
+    @classmethod
+    def open(cls, root: Path) -> Testnet:
+        """The network that was laid out here. Raises NetError."""
+        try:
+            state = json.loads((root / STATE_FILE).read_text())
+        except OSError as e:
+            raise NetError(f"no network in {root} - start one with `chainyard net up`") from e
+        return cls(root, state["chain"], [Member(**m) for m in state["members"]])
+
+    def save(self) -> None:
+        """Write the state file."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = self.root / (STATE_FILE + ".new")
+        fresh.write_text(json.dumps({"chain": self.chain, "members": [asdict(m) for m in self.members]}, indent=1))
+        fresh.replace(self.root / STATE_FILE)
+
+    def member(self, name: str) -> Member:
+        """A node by name (`node2`) or number (`2`). Raises NetError."""
+        for member in self.members:
+            if name in (member.name, member.name.removeprefix("node")):
+                return member
+        raise NetError(f"no node {name!r} - there are {', '.join(m.name for m in self.members)}")
+
+    def client(self, member: Member) -> RpcClient:
+        """A client of a node. Raises NoConnection."""
+        if member.name not in self._clients:
+            self._clients[member.name] = RpcClient(endpoint_of(Path(member.folder) / Path(self.chain).stem))
+        return self._clients[member.name]
+
+    # -- processes --------------------------------------------------------------------------------------------------
+
+    def start(self, extra: Sequence[str] = (), only: Sequence[str] = ()) -> None:
+        """Start the nodes that do not run, together, and wait until all answer. Raises NetError with a node's last words."""
+        started = []
+        for at, member in enumerate(self.members):
+            if member.running or (only and member.name not in only):
+                continue
+            self._clients.pop(member.name, None)
+            peers = [f"--addnode=127.0.0.1:{m.port}" for m in self.members[:at]]
+            command = [sys.executable, "-m", "cli.main", "node", "--chain", self.chain, "--datadir", member.folder]
+            command += ["--port", str(member.port), "--bitcoin-rpc-port", str(member.bitcoin_rpc_port)]
+            command += ["--name", member.name, "--quiet", *peers, *extra]
+            Path(member.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+            with (Path(member.folder) / "stderr.log").open("wb") as errors:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    start_new_session=True,
+                    cwd=_HERE,
+                )
+            self.members[at] = Member(member.name, member.folder, member.port, member.bitcoin_rpc_port, process.pid)
+            started.append((process, self.members[at]))
+        self.save()
+        for process, member in started:
+            self._await_start(process, member)
+
+    def _await_start(self, process: subprocess.Popen[bytes], member: Member) -> None:
+        def answers() -> bool:
+            if process.poll() is not None:
+                words = (Path(member.folder) / "stderr.log").read_text(errors="replace").strip().splitlines()
+                raise NetError(
+                    f"{member.name} stopped at its start: {words[-1] if words else f'exit code {process.returncode}'}"
+                )
+            try:
+                self.client(member).call("getblockcount")
+            except NoConnection:
+                return False
+            except RpcError as e:
+                return e.code != -28
+            return True
+
+        if not wait_for(answers, START_SECONDS):
+            raise NetError(
+                f"{member.name} does not answer after {START_SECONDS:.0f} s - see {member.folder}/stderr.log"
+            )
+
+    def stop(self, only: Sequence[str] = ()) -> None:
+        """Stop the nodes in order, and wait for their processes to end."""
+        chosen = [m for m in self.members if m.running and (not only or m.name in only)]
+        for member in chosen:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.pid, signal.SIGTERM)
+        for member in chosen:
+            if not wait_for(lambda m=member: not _reaped(m), 15):  # type: ignore[misc]
+                os.kill(member.pid, signal.SIGKILL)
+
+    def kill(self, name: str) -> None:
+        """End a node as a power cut would end its process (SIGKILL)."""
+        member = self.member(name)
+        os.kill(member.pid, signal.SIGKILL)
+        wait_for(lambda: not _reaped(member), 15)
+
+    # -- links ------------------------------------------------------------------------------------------------------
+
+    def partition(self, groups: Sequence[Sequence[str]]) -> None:
+        """Cut every link between two groups; nodes that no group names form one more. Raises NetError."""
+        named = [[self.member(n).name for n in group] for group in groups]
+        rest = [m.name for m in self.members if not any(m.name in g for g in named)]
+        sides = [g for g in [*named, rest] if g]
+        if len(sides) < 2:
+            raise NetError("a partition needs two sides - name the nodes of one of them")
+        for side in sides:
+            others = [m.name for m in self.members if m.name not in side]
+            for name in side:
+                self.client(self.member(name)).call("setpeerfilter", others)
+
+    def heal(self) -> None:
+        """Let all nodes talk to each other again."""
+        for member in self.members:
+            self.client(member).call("setpeerfilter", [])
+
+    def status(self) -> list[dict[str, Any]]:
+        """One row a node: height, tip, peers, pool."""
+        rows = []
+        for member in self.members:
+            row: dict[str, Any] = {"name": member.name, "running": member.running, "port": member.port}
+            row["bitcoin_rpc_port"] = member.bitcoin_rpc_port
+            if member.running:
+                try:
+                    replies = self.client(member).batch(
+                        [("getblockchaininfo", []), ("getpeerinfo", []), ("getmempoolinfo", [])]
+                    )
+                    chain, peers, pool = replies
+                    row |= {
+                        "height": chain["blocks"],
+                        "tip": chain["bestblockhash"],
+                        "peers": len(peers),
+                        "mempool": pool["size"],
+                    }
+                except (NoConnection, TypeError) as e:
+                    row["error"] = str(e)
+            rows.append(row)
+        return rows
+
+
+_HERE = Path(__file__).resolve().parents[1]
+
+
+def _reaped(member: Member) -> bool:
+    """Whether the process still lives; takes its exit status where it is our own child."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(member.pid, os.WNOHANG)
+    return member.running
+
+
+def wait_for(condition: Callable[[], bool], seconds: float, step: float = 0.02) -> bool:
+    """Ask again and again until the condition holds; false where the time is up."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(step)
+    return True
