@@ -201,6 +201,10 @@ class AddressCollision(Halt):
     text = "contract address collision"
 
 
+class CodeStorageOutOfGas(OutOfGas):
+    text = "contract creation code storage out of gas"
+
+
 class CodeTooLarge(Halt):
     text = "max code size exceeded"
 
@@ -238,6 +242,7 @@ class Frame:
         "address",
         "block",
         "code",
+        "data",
         "fork",
         "gas",
         "jumps",
@@ -267,7 +272,8 @@ class Frame:
         self.address = message.target
         self.gas = message.gas
         self.code = b""
-        self.jumps: frozenset[int] = frozenset()
+        self.jumps = b""  # the code with push data blanked: a jump may go where it has a JUMPDEST
+        self.data = b""  # what CALLDATA instructions read: nothing in a creation
         self.pc = 0
         self.stack: list[int] = []
         self.memory = bytearray()
@@ -288,7 +294,7 @@ class Tracer(Protocol):
     """Watches a run. Without one the interpreter takes a loop that has no hooks."""
 
     def enter(self, frame: Frame) -> None:
-        """See a frame before its first instruction; its message, code and depth are set. Precompiles have frames too."""
+        """See a message before it changes anything; precompiles, and messages that fail at once, are seen too."""
 
     def step(self, frame: Frame, opcode: int) -> None:
         """See the frame before an instruction; pc, gas, stack and memory are those before it is charged."""
@@ -297,9 +303,17 @@ class Tracer(Protocol):
         """See how a frame ended."""
 
 
-Operation = Callable[[Frame], None]
-Precompile = Callable[[bytes, "Fork"], tuple[int, Callable[[], bytes]]]
-"""Prices the input first, then gives a thunk that computes the output or raises PrecompileFailed."""
+Operation = Callable[[Frame], bool | None]
+"""Changes the frame; True means that the frame stops here, for good or until its pending call has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precompile:
+    """A contract that the machine itself carries out. It is priced before it runs."""
+
+    name: str
+    price: Callable[[bytes], int]
+    run: Callable[[bytes], bytes]  # raises PrecompileFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +336,17 @@ class BlobSchedule:
     base_fee_update_fraction: int
 
 
-@dataclass(frozen=True, slots=True)
+Row = tuple[Operation, int, int, int]
+"""An instruction as the loop wants it: run, gas, least and greatest stack depth before it."""
+
+STACK_LIMIT = 1_024
+
+
+def _no_instruction(frame: Frame) -> None:
+    raise InvalidOpcode
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Fork:
     """All that code execution and a transaction's gas depend on; a later fork is `earlier.evolve(...)`.
 
@@ -359,41 +383,43 @@ class Fork:
     code_deposit_must_pay: bool = False  # EIP-2: no money for the code is a failure, not an empty contract
     contract_nonce: int = 0  # EIP-161: 1
     forbidden_code_prefix: bytes | None = None  # EIP-3541
-    # instructions with prices that depend on state
-    sload_gas: int = 50
-    account_gas: int = 20  # EXTCODESIZE, EXTCODECOPY
-    balance_gas: int = 20
-    code_hash_gas: int = 400
-    call_gas: int = 40
-    exp_byte_gas: int = 10
-    selfdestruct_gas: int = 0
+    # instructions whose price depends on state, beside the constant part in the table
+    exp_byte_gas: int = 10  # EIP-160: 50
     selfdestruct_new_account_gas: int = 0  # EIP-150: 25,000
-    selfdestruct_refund: int = 24_000
+    selfdestruct_refund: int = 24_000  # EIP-3529: 0
     destroys_only_created: bool = False  # EIP-6780
     keeps_reserve: bool = False  # EIP-150: a caller keeps 1/64 of its gas
-    new_account_only_with_value: bool = False  # EIP-161
-    net_storage_gas: int | None = None  # EIP-1283, EIP-2200, EIP-2929: the price of a no-op
+    noop_storage_gas: int = 0  # EIP-1283, EIP-2200, EIP-2929: SSTORE of what is there already
     storage_reserve: int = 0  # EIP-2200: SSTORE needs more than this much gas
-    storage_reset_gas: int = 5_000
+    storage_reset_gas: int = 5_000  # EIP-2929: 2,900
     storage_clear_refund: int = 15_000  # EIP-3529: 4,800
-    cold_slot_gas: int = 2_100
-    cold_address_gas: int = 2_600
-    warm_gas: int = 100
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    cold_slot_gas: int = 0  # EIP-2929: 2,100, of which SLOAD's constant part is 100
+    cold_address_gas: int = 0  # EIP-2929: 2,600, of which the constant part is 100
+    rows: tuple[Row, ...] = field(init=False, repr=False)  # of all 256 bytes
+
+    def __post_init__(self) -> None:
+        rows: list[Row] = [(_no_instruction, 0, 0, STACK_LIMIT)] * 256
+        for opcode, i in self.instructions.items():
+            rows[opcode] = (i.run, i.gas, i.pops, STACK_LIMIT - max(0, i.pushes - i.pops))
+        object.__setattr__(self, "rows", tuple(rows))
 
     def evolve(
         self,
         name: str,
         *,
         add: Mapping[int, Instruction] | None = None,
+        reprice: Mapping[int, int] | None = None,
         precompiles: Mapping[Address, Precompile] | None = None,
         **changes: Any,
     ) -> "Fork":
-        """Make the next fork: these instructions and precompiles added or replaced, these fields changed."""
+        """Make the next fork: these instructions and precompiles added or replaced, these prices and fields changed."""
+        instructions = {**self.instructions, **(add or {})}
+        for opcode, gas in (reprice or {}).items():
+            instructions[opcode] = replace(instructions[opcode], gas=gas)
         return replace(
             self,
             name=name,
-            instructions={**self.instructions, **(add or {})},
+            instructions=instructions,
             precompiles={**self.precompiles, **(precompiles or {})},
             **changes,
         )

@@ -1,0 +1,1 @@
+"""One function an opcode, each on a Frame. They know no fork's table and no interpreter."""
