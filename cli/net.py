@@ -1,0 +1,172 @@
+"""`chainyard net`: a local network of several nodes, each a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.output import MACHINE, USAGE, CliError, call, emit, json_option, net_root, table
+from node.client import NoConnection
+from node.rpc.errors import RpcError
+from node.testnet import NetError, Testnet
+
+_COLUMNS = ("name", "running", "height", "tip", "peers", "mempool", "port", "bitcoin_rpc_port", "error")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    try:
+        yield
+    except NetError as e:
+        raise CliError(str(e), USAGE) from e
+    except NoConnection as e:
+        raise CliError(str(e), 3, "`chainyard net status` shows which nodes run") from e
+    except RpcError as e:
+        raise CliError(e.message, code=e.code) from e
+    except OSError as e:
+        raise CliError(f"{e.strerror}: {e.filename}", MACHINE) from e
+
+
+def datadir_option(command: Any) -> Any:
+    """Give a command --datadir and --json."""
+    option = click.option(
+        "--datadir", type=click.Path(path_type=Path), default=None, help="Where the network is kept (below net/)."
+    )
+    return option(json_option(command))
+
+
+@click.group()
+def net() -> None:
+    """A local network of several nodes."""
+
+
+@net.command()
+@click.option("-n", "count", type=click.IntRange(1, 32), default=3, show_default=True, help="How many nodes.")
+@click.option("--chain", default="regtest", show_default=True)
+@click.option("--fresh", is_flag=True, help="Delete what was there before.")
+@datadir_option
+def up(count: int, chain: str, fresh: bool, datadir: Path | None) -> None:
+    """Start the network; the one that was there goes on."""
+    root = net_root(datadir)
+    with _clear_errors():
+        if fresh:
+            _delete(root)
+        try:
+            network = Testnet.open(root)
+        except NetError:
+            network = Testnet.create(root, chain, count)
+        network.start()
+        rows = network.status()
+    emit({"chain": network.chain, "datadir": str(root), "nodes": rows}, lambda r: _banner(r, datadir))
+
+
+def _banner(state: dict[str, Any], datadir: Path | None) -> str:
+    first = state["nodes"][0]
+    where = f" --datadir {datadir}" if datadir else ""
+    return "\n".join(
+        [
+            f"Chainyard: {len(state['nodes'])} nodes of {state['chain']} in {state['datadir']}",
+            "",
+            table(state["nodes"], ("name", "height", "peers", "port", "bitcoin_rpc_port")),
+            "",
+            "Next:",
+            f"  chainyard wallet create alice --node node1{where}",
+            f"  chainyard net mine 101 --wallet alice{where}",
+            f"  chainyard net status{where}",
+            f"  chainyard rpc --node node1{where} getblockchaininfo",
+            "  curl --user \"$(cat '"
+            + str(Path(state["datadir"]) / "node1" / Path(state["chain"]).stem / ".cookie")
+            + "')\" "
+            f'--data \'{{"method":"getblockcount"}}\' http://127.0.0.1:{first["bitcoin_rpc_port"]}/',
+            f"  chainyard net down{where}",
+        ]
+    )
+
+
+@net.command()
+@datadir_option
+def status(datadir: Path | None) -> None:
+    """Height, tip, peers and mempool of each node."""
+    with _clear_errors():
+        rows = Testnet.open(net_root(datadir)).status()
+    emit(rows, lambda r: table([{**row, "tip": (row.get("tip") or "")[:16]} for row in r], _COLUMNS))
+
+
+@net.command()
+@click.argument("blocks", type=click.IntRange(1), default=1)
+@click.option("--node", "name", default="1", show_default=True)
+@click.option("--address", default=None, help="Pay the blocks to this address.")
+@click.option("--wallet", default=None, help="Pay the blocks to this wallet of the node.")
+@datadir_option
+def mine(blocks: int, name: str, address: str | None, wallet: str | None, datadir: Path | None) -> None:
+    """Mine BLOCKS on a node."""
+    with _clear_errors():
+        network = Testnet.open(net_root(datadir))
+        client = network.client(network.member(name))
+    if address is None and wallet is not None:
+        address = call(client.wallet(wallet), "getnewaddress")
+    hashes = call(client, "generatetoaddress", blocks, address) if address else call(client, "generate", blocks)
+    emit(hashes, lambda h: f"mined {len(h)} blocks, tip {h[-1]}")
+
+
+@net.command()
+@click.argument("groups", nargs=-1, required=True)
+@datadir_option
+def partition(groups: tuple[str, ...], datadir: Path | None) -> None:
+    """Cut the network: each argument names one side (`1,2`); all other nodes form one more."""
+    with _clear_errors():
+        Testnet.open(net_root(datadir)).partition([g.split(",") for g in groups])
+    emit({"partition": [g.split(",") for g in groups]}, lambda _: "partitioned - `chainyard net heal` joins it again")
+
+
+@net.command()
+@datadir_option
+def heal(datadir: Path | None) -> None:
+    """Join a cut network again."""
+    with _clear_errors():
+        Testnet.open(net_root(datadir)).heal()
+    emit({"healed": True}, lambda _: "healed")
+
+
+@net.command()
+@click.argument("name", default="1")
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows.")
+@click.option("-n", "lines", default=40, show_default=True)
+@datadir_option
+def logs(name: str, follow: bool, lines: int, datadir: Path | None) -> None:
+    """The log of a node."""
+    with _clear_errors():
+        network = Testnet.open(net_root(datadir))
+        path = Path(network.member(name).folder) / Path(network.chain).stem / "debug.log"
+        if follow:
+            raise SystemExit(subprocess.call(["tail", "-n", str(lines), "-F", str(path)]))
+        text = path.read_text(errors="replace").splitlines()[-lines:]
+    emit(text, "\n".join)
+
+
+@net.command()
+@click.option("--delete", is_flag=True, help="Delete its data too.")
+@datadir_option
+def down(delete: bool, datadir: Path | None) -> None:
+    """Stop the network."""
+    root = net_root(datadir)
+    with _clear_errors():
+        Testnet.open(root).stop()
+        if delete:
+            _delete(root)
+    emit({"stopped": True}, lambda _: "stopped" + (" and deleted" if delete else ""))
+
+
+def _delete(root: Path) -> None:
+    try:
+        network = Testnet.open(root)
+    except NetError:
+        return
+    network.stop()
+    shutil.rmtree(root)
