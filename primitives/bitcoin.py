@@ -292,6 +292,10 @@ class BitcoinFormat:
         """Write a header."""
         w.bytes(header.raw)
 
+    def peek_header(self, r: Reader, form: Form) -> BitcoinHeader:
+        """Read the header that an encoded block begins with, and nothing of its body."""
+        return read_header(r)
+
     def read_block(self, r: Reader, form: Form) -> BitcoinBlock:
         """Read a block."""
         return read_block(r)

@@ -1,0 +1,151 @@
+"""RealEnv: the machine's clock, sockets, disk and threads behind the Env protocol.
+
+It refuses to know what runs on it; the simulation's twin is in lab/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+from primitives.env import OnConnection, Streams
+
+T = TypeVar("T")
+
+READERS = 2
+"""Threads for heavy reads; more would only queue at the interpreter's lock."""
+BUFFER = 1 << 18
+"""Bytes that a stream holds before it pauses reading."""
+
+
+class RealListener:
+    """An open listening socket."""
+
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+        host, port = server.sockets[0].getsockname()[:2]
+        self.address: tuple[str, int] = (host, port)
+
+    async def close(self) -> None:
+        """Stop accepting; open connections stay."""
+        self._server.close()
+
+
+class RealDisk:
+    """Files of the data directory: readable by their owner alone, replaced atomically, synced."""
+
+    def read(self, path: Path) -> bytes | None:
+        """The contents, None where there is no such file. Raises OSError."""
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write(self, path: Path, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file as a whole: after a crash it holds the old contents or the new. Raises OSError."""
+        make_directory(path.parent)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            try:
+                os.fchmod(handle, mode)
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(handle, view) :]
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+            raise
+        _sync_directory(path.parent)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file if it is there."""
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return
+        _sync_directory(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and its parents, closed to others; what exists keeps its mode."""
+    if path.is_dir():
+        return
+    make_directory(path.parent)
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class RealEnv:
+    """The Env of a daemon. Close it to end its threads."""
+
+    def __init__(self, workers: int | None = None, seed: int | None = None) -> None:
+        self.random: Random = Random(secrets.randbits(256) if seed is None else seed)
+        self.disk = RealDisk()
+        self._offset = 0
+        self._frozen: int | None = None
+        self._chain = ThreadPoolExecutor(1, "chain")
+        self._readers = ThreadPoolExecutor(READERS, "reader")
+        self._workers = ThreadPoolExecutor(workers or max(4, (os.cpu_count() or 1) + 2), "worker")
+
+    def monotonic(self) -> float:
+        """Seconds of the machine's monotonic clock."""
+        return time.monotonic()
+
+    def now(self) -> int:
+        """Wall clock plus offset, or the second that was set."""
+        return int(time.time()) + self._offset if self._frozen is None else self._frozen
+
+    def travel(self, offset: int) -> None:
+        """Set the offset between the wall clock and `now()`."""
+        self._offset = offset
+
+    def freeze(self, second: int | None) -> None:
+        """Fix `now()` at a second; None lets it run again."""
+        self._frozen = second
+
+    async def connect(self, host: str, port: int, timeout: float) -> Streams:
+        """Open a connection. Raises OSError or TimeoutError."""
+        async with asyncio.timeout(timeout):
+            return await asyncio.open_connection(host, port, limit=BUFFER)
+
+    async def listen(self, on_connection: OnConnection, host: str, port: int) -> RealListener:
+        """Accept connections. Raises OSError."""
+        return RealListener(await asyncio.start_server(on_connection, host, port, limit=BUFFER, reuse_address=True))
+
+    async def on_chain(self, work: Callable[[], T]) -> T:
+        """Run on the one chain thread. What has begun there is never cut short, even if the caller is cancelled."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._chain, work))
+
+    async def on_reader(self, work: Callable[[], T]) -> T:
+        """Run on one of the reader threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    async def on_worker(self, work: Callable[[], T]) -> T:
+        """Run on a thread of the pool for long work."""
+        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
+
+    def close(self) -> None:
+        """Let running work end and refuse more."""
+        for pool in (self._chain, self._readers, self._workers):
+            pool.shutdown(wait=True, cancel_futures=True)
