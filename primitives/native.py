@@ -1,14 +1,17 @@
-"""Finds the C extension, or does without it. Each of its functions has a twin in Python beside the one caller.
+"""Finds the C extension, or does without it. Each of its functions has a twin in Python beside its caller.
 
 Refuses to know what the extension is used for.
 """
 
 import logging
+from typing import Any
 
 try:
-    from primitives import _native as native
-except ImportError:  # no compiler at install time
-    native = None  # type: ignore[assignment]
+    from primitives import _native as _found
+except ImportError:  # there was no compiler at install time
+    native: Any = None
+else:
+    native = _found
 
 _log = logging.getLogger("chainyard.native")
 _announced = False
@@ -20,7 +23,7 @@ def native_available() -> bool:
 
 
 def announce() -> None:
-    """Logs one warning in the life of the process if the extension is missing. Called when a program starts."""
+    """Logs one warning in the life of the process if the extension is missing. Programs call it when they start."""
     global _announced
     if native is None and not _announced:
         _announced = True

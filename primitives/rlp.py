@@ -96,5 +96,5 @@ def _measure(data: bytes, at: int, end: int) -> tuple[bool, int, int]:
 
 
 if native is not None:
-    encode = native.rlp_encode  # noqa: F811
-    decode = native.rlp_decode  # noqa: F811
+    encode = native.rlp_encode
+    decode = native.rlp_decode

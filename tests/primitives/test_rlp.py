@@ -1,7 +1,5 @@
-import importlib
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,8 +80,6 @@ def test_every_length_of_length(size: int) -> None:
         "c281",
         "b8",
         "bf",
-    ]
-    + [
         "bfffffffffffffffffff",
         "ffffffffffffffffff",
         "ff8000000000000000",
@@ -165,20 +161,3 @@ def test_published_vectors() -> None:
                     assert encode(as_item(value)) == data, name
                     assert decode(data) == as_item(value), name
     assert cases > 40
-
-
-def test_without_the_extension_the_twin_serves() -> None:
-    saved = {
-        name: sys.modules.pop(name)
-        for name in ("primitives.rlp", "primitives.native", "primitives._native")
-        if name in sys.modules
-    }
-    sys.modules["primitives._native"] = None  # type: ignore[assignment]
-    try:
-        alone = importlib.import_module("primitives.rlp")
-        assert alone.encode.__module__ == "primitives.rlp"
-        assert alone.decode(alone.encode([b"cat", [b"dog"]])) == [b"cat", [b"dog"]]
-    finally:
-        for name in ("primitives.rlp", "primitives.native", "primitives._native"):
-            sys.modules.pop(name, None)
-        sys.modules.update(saved)

@@ -138,8 +138,10 @@ def test_consensus_takes_high_s_hybrid_keys_and_lax_encodings() -> None:
         "3006020101030101",
         "30840201",
         "3000 02840100000001 020101",
-    ]
-    + ["300002890000000000", "300602010002 0101", "3006020101020100"],
+        "300002890000000000",
+        "300602010002 0101",
+        "3006020101020100",
+    ],
 )
 def test_what_is_no_signature_is_false(signature: str) -> None:
     assert not secp256k1.verify(secp256k1.public_key(KEY), bytes.fromhex(signature), DIGEST)
