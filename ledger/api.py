@@ -6,7 +6,7 @@ The mempool never learns what a token means: a UTXO transaction claims the outpo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -170,6 +170,10 @@ class Ledger(Protocol[B, H]):
 
         `state` is a view that already shows the outputs (tokens) of pooled transactions. Raises Invalid, Missing, Refused, Premature.
         """
+        ...
+
+    def limits(self) -> Mapping[int, Sequence[int]]:
+        """The most of each resource that a block's pooled transactions may take, by lane (see Admission.resources)."""
         ...
 
     def assemble(self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV) -> tuple[Any, Delta]:

@@ -1,0 +1,78 @@
+"""Producer: propose, assemble, seal - mining and minting alike. What it makes goes through the chain's front door like any other block.
+
+The engine decides whether a block may be made now, the ledger what goes into it; the producer only joins the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from chains.spec import ChainSpec
+from consensus.api import Exhausted
+from ledger.api import Admission, Draft, Stop
+from node.gate import Position
+from node.mempool import Mempool
+from node.template import choose
+from storage.kv import Delta
+
+
+@dataclass(frozen=True, slots=True)
+class Purse:
+    """Where the reward goes, on how many threads to search, and the family's own wishes."""
+
+    payee: bytes
+    threads: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A block and what it changes: the chain need not execute it again."""
+
+    block: Any
+    delta: Delta | None
+
+
+class Producer:
+    """Makes blocks on top of a position. Its calls block; the node runs them on threads."""
+
+    def __init__(self, spec: ChainSpec, pool: Mempool) -> None:
+        self.spec = spec
+        self.pool = pool
+        self._extra = 0
+
+    def draft(self, at: Position, purse: Purse, stop: Stop) -> Draft | None:
+        """What the engine fixes of the next block; None where none may be made now. Each draft has another extra nonce."""
+        draft = self.spec.engine.propose(at.branch, at.state, purse, at.now, stop)
+        if draft is None:
+            return None
+        self._extra += 1
+        extra = draft.extra or self._extra.to_bytes(4, "little")
+        return replace(draft, payee=draft.payee or purse.payee, extra=extra, options={**draft.options, **purse.options})
+
+    def assemble(self, draft: Draft, at: Position, txs: Sequence[Admission] | None = None) -> Made:
+        """An unsealed block with the best of the pool, or with just these transactions."""
+        if txs is None:
+            txs = choose(self.pool, self.spec.ledger.limits(), self.pool.base_fee) if len(self.pool) else ()
+        block, delta = self.spec.ledger.assemble(draft, txs, at.branch, at.state)
+        return Made(block, delta)
+
+    def seal(self, made: Made, purse: Purse, stop: Stop) -> Made | Exhausted | None:
+        """Search or sign. None: stopped."""
+        sealed = self.spec.engine.seal(made.block, purse, stop)
+        if sealed is None or isinstance(sealed, Exhausted):
+            return sealed
+        return Made(sealed, made.delta)
+
+    def make(self, at: Position, purse: Purse, stop: Stop, txs: Sequence[Admission] | None = None) -> Made | None:
+        """All three steps, again with another extra nonce where a search was exhausted. None: nothing to be made, or stopped."""
+        while not stop():
+            draft = self.draft(at, purse, stop)
+            if draft is None:
+                return None
+            sealed = self.seal(self.assemble(draft, at, txs), purse, stop)
+            if not isinstance(sealed, Exhausted):
+                return sealed
+        return None
