@@ -186,25 +186,28 @@ class SpendContext:
     # BIP143.
 
     @cached_property
-    def _prevouts(self) -> bytes:
+    def prevouts_hash(self) -> bytes:
+        """SHA-256 of all outpoints."""
         return sha256(b"".join([i.outpoint for i in self.tx.inputs]))
 
     @cached_property
-    def _sequences(self) -> bytes:
+    def sequences_hash(self) -> bytes:
+        """SHA-256 of all sequences."""
         pack = _U32.pack
         return sha256(b"".join([pack(i.sequence) for i in self.tx.inputs]))
 
     @cached_property
-    def _outputs_hash(self) -> bytes:
+    def outputs_hash(self) -> bytes:
+        """SHA-256 of all outputs."""
         return sha256(self._outputs)
 
     @cached_property
     def _v0_head(self) -> bytes:
-        return self.tx.prefix + sha256(self._prevouts) + sha256(self._sequences)
+        return self.tx.prefix + sha256(self.prevouts_hash) + sha256(self.sequences_hash)
 
     @cached_property
     def _v0_tail(self) -> bytes:
-        return sha256(self._outputs_hash) + self._lock_time
+        return sha256(self.outputs_hash) + self._lock_time
 
     def v0_state(self, index: int, code: bytes, hash_type: int) -> _Hash:
         """SHA-256 of all that a witness v0 signature signs except the hash type."""
@@ -219,7 +222,7 @@ class SpendContext:
         if hash_type & ANYONECANPAY:
             head = self.tx.prefix + _ZERO + _ZERO
         elif kind in (NONE, SINGLE):
-            head = self.tx.prefix + sha256(self._prevouts) + _ZERO
+            head = self.tx.prefix + sha256(self.prevouts_hash) + _ZERO
         else:
             head = self._v0_head
         value, sequence = _I64.pack(self.spent_output(index).value), _U32.pack(own.sequence)
@@ -232,18 +235,20 @@ class SpendContext:
     # BIP341 and BIP342.
 
     @cached_property
-    def _amounts(self) -> bytes:
+    def amounts_hash(self) -> bytes:
+        """SHA-256 of the values of all spent outputs. Raises Missing."""
         pack = _I64.pack
         return sha256(b"".join([pack(self.spent_output(i).value) for i in range(len(self.spent))]))
 
     @cached_property
-    def _scripts(self) -> bytes:
+    def scripts_hash(self) -> bytes:
+        """SHA-256 of the scripts of all spent outputs, with their lengths. Raises Missing."""
         scripts = [self.spent_output(i).script for i in range(len(self.spent))]
         return sha256(b"".join([compact_size(len(s)) + s for s in scripts]))
 
     @cached_property
     def _taproot_all(self) -> bytes:
-        return self._prevouts + self._amounts + self._scripts + self._sequences
+        return self.prevouts_hash + self.amounts_hash + self.scripts_hash + self.sequences_hash
 
     def taproot(
         self, index: int, hash_type: int, annex_hash: bytes | None = None, leaf: Leaf | None = None
@@ -262,7 +267,7 @@ class SpendContext:
         if not hash_type & ANYONECANPAY:
             parts.append(everyone)
         if kind in (DEFAULT, ALL):
-            parts.append(self._outputs_hash)
+            parts.append(self.outputs_hash)
         parts.append(bytes(((leaf is not None) << 1 | (annex_hash is not None),)))
         if hash_type & ANYONECANPAY:
             own = tx.inputs[index]
