@@ -71,14 +71,15 @@ class Sha256d:
         """Search all nonces from 0 on, over the purse's threads. None: stopped."""
         header = block.header
         target = expand(header.bits).target.to_bytes(32, "little")
-        found, _ = scan(header.raw, target, 0, FIRST_LOOK)
-        if found is None:
+        nonce, _ = scan(header.raw, target, 0, FIRST_LOOK)
+        if nonce is None:
             if stop():
                 return None
             found = _search(header.raw, target, max(1, purse.threads), stop)
-        if isinstance(found, int):
-            return replace(block, header=replace(header, nonce=found))
-        return found
+            if not isinstance(found, int):
+                return found
+            nonce = found
+        return replace(block, header=replace(header, nonce=nonce))
 
 
 def _search(raw: bytes, target: bytes, threads: int, stop: Stop) -> int | None | Exhausted:

@@ -33,7 +33,10 @@ def connect(block: Any, branch: Any, state: KV, aid: Aid, rules: UtxoRules, extr
     place = Place(branch.tip.height + 1, header, branch, extra)
     active = rules.active(header, branch)
     if active.unique_ids:
-        check_unique(txs, state)
+        try:
+            check_unique(txs, state)
+        except InvalidTx as e:
+            raise InvalidBlock(e.rule, e.detail) from e
     fees = cost = value_in = value_out = 0
     offset = 80 + len(compact_size(len(txs)))
     jobs: list[Job] = []
@@ -73,13 +76,13 @@ def connect(block: Any, branch: Any, state: KV, aid: Aid, rules: UtxoRules, extr
 
 
 def check_unique(txs: Sequence[Transaction], state: KV) -> None:
-    """No transaction repeats the id of one that has unspent outputs (BIP30). Raises InvalidBlock("bad-txns-BIP30")."""
+    """No transaction repeats the id of one that has unspent outputs (BIP30). Raises InvalidTx("bad-txns-BIP30")."""
     get = state.get
     for tx in txs:
         head = COIN + tx.id
         for n in range(len(tx.outputs)):
             if get(head + n.to_bytes(4, "little")) is not None:
-                raise InvalidBlock("bad-txns-BIP30", "tried to overwrite transaction")
+                raise InvalidTx("bad-txns-BIP30", "tried to overwrite transaction")
 
 
 def find_coins(tx: Transaction, state: KV) -> list[Coin]:
