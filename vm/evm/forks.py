@@ -255,7 +255,9 @@ OSAKA: Final = PRAGUE.evolve(
     blob_base_cost=1 << 13,  # EIP-7918
 )
 
-BPO1: Final = OSAKA.evolve("bpo1", blobs=BlobSchedule(target=10, max=15, base_fee_update_fraction=8_346_193))  # EIP-7892
+BPO1: Final = OSAKA.evolve(
+    "bpo1", blobs=BlobSchedule(target=10, max=15, base_fee_update_fraction=8_346_193)
+)  # EIP-7892
 
 BPO2: Final = BPO1.evolve("bpo2", blobs=BlobSchedule(target=14, max=21, base_fee_update_fraction=11_684_671))
 

@@ -1,0 +1,141 @@
+"""The machine's own vectors: legacy VMTests, and geth's tables of opcode and precompile results."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from primitives import rlp
+from primitives.hashing import keccak256
+from tests.vm.evm.world import MemoryWorld
+from vm.evm.api import BlockContext, Fork, Message, PrecompileFailed, TxContext
+from vm.evm.forks import BYZANTIUM, FRONTIER, ISTANBUL, OSAKA, PRAGUE
+from vm.evm.interpreter import run
+
+Case = tuple[str, Callable[[], None]]
+
+CONTRACT = bytes(18) + b"\xc0\xde"
+
+
+def _number(text: str) -> int:
+    return int(text, 16) if text not in ("", "0x") else 0
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+def _accounts(listed: dict[str, Any]) -> dict[bytes, dict[str, Any]]:
+    return {
+        _bytes(address): {
+            "nonce": _number(fields["nonce"]),
+            "balance": _number(fields["balance"]),
+            "code": _bytes(fields["code"]),
+            "storage": {_number(k): _number(v) for k, v in fields["storage"].items() if _number(v)},
+        }
+        for address, fields in listed.items()
+    }
+
+
+def vmtests(ethereum: Path) -> Iterator[Case]:
+    """Bare code under Frontier's rules, without a transaction: gas, output, logs and accounts must be equal."""
+    folder = ethereum / "legacytests/Constantinople/VMTests"
+    for path in sorted(folder.glob("*/*.json")):
+        for name, test in json.loads(path.read_text()).items():
+            yield f"{path.parent.name}/{name}", lambda test=test: check_vmtest(test)
+
+
+def check_vmtest(test: dict[str, Any]) -> None:
+    """Run one VMTest. Raises AssertionError."""
+    env, call = test["env"], test["exec"]
+    world = MemoryWorld(_accounts(test["pre"]))
+    block = BlockContext(
+        coinbase=_bytes(env["currentCoinbase"]),
+        number=_number(env["currentNumber"]),
+        timestamp=_number(env["currentTimestamp"]),
+        gas_limit=_number(env["currentGasLimit"]),
+        difficulty=_number(env["currentDifficulty"]),
+        block_hash=lambda number: keccak256(str(number).encode()),
+    )
+    message = Message(
+        caller=_bytes(call["caller"]),
+        target=_bytes(call["address"]),
+        gas=_number(call["gas"]),
+        value=_number(call["value"]),
+        data=_bytes(call["data"]),
+        moves_value=False,
+    )
+    tx = TxContext(origin=_bytes(call["origin"]), gas_price=_number(call["gasPrice"]))
+    result = run(message, world, block, tx, FRONTIER)
+    if "post" not in test:
+        assert not result.success, "it must fail"
+        return
+    assert result.success, f"halted: {result.halt}"
+    assert result.gas_left == _number(test["gas"]), f"gas {result.gas_left} != {_number(test['gas'])}"
+    assert result.output == _bytes(test["out"]), f"output {result.output.hex()}"
+    logs = keccak256(rlp.encode([[a, list(topics), data] for a, topics, data in world.logs]))
+    assert logs == _bytes(test["logs"]), "logs differ"
+    for address, fields in _accounts(test["post"]).items():
+        assert world.balance(address) == fields["balance"], f"balance of {address.hex()}"
+        assert world.nonce(address) == fields["nonce"], f"nonce of {address.hex()}"
+        assert world.code(address) == fields["code"], f"code of {address.hex()}"
+        assert world.storage_of(address) == fields["storage"], f"storage of {address.hex()}"
+
+
+_OPCODES = {
+    **{"add": 0x01, "mul": 0x02, "sub": 0x03, "div": 0x04, "sdiv": 0x05, "mod": 0x06, "smod": 0x07, "exp": 0x0A},
+    **{"signext": 0x0B, "lt": 0x10, "gt": 0x11, "slt": 0x12, "sgt": 0x13, "eq": 0x14, "and": 0x16, "or": 0x17},
+    **{"xor": 0x18, "byte": 0x1A, "shl": 0x1B, "shr": 0x1C, "sar": 0x1D},
+}
+
+_PRECOMPILES: dict[str, tuple[Fork, int]] = {
+    "ecRecover": (FRONTIER, 1),
+    "modexp": (BYZANTIUM, 5),
+    **{"bn256Add": (ISTANBUL, 6), "bn256ScalarMul": (ISTANBUL, 7), "bn256Pairing": (ISTANBUL, 8)},
+    **{"blake2F": (ISTANBUL, 9), "blake2f": (ISTANBUL, 9), "pointEvaluation": (PRAGUE, 10)},
+    **{"blsG1Add": (PRAGUE, 11), "blsG1Mul": (PRAGUE, 12), "blsG1MultiExp": (PRAGUE, 12), "blsG2Add": (PRAGUE, 13)},
+    **{"blsG2Mul": (PRAGUE, 14), "blsG2MultiExp": (PRAGUE, 14), "blsPairing": (PRAGUE, 15)},
+    **{"blsMapG1": (PRAGUE, 16), "blsMapG2": (PRAGUE, 17)},
+}
+
+
+def geth_vm(ethereum: Path) -> Iterator[Case]:
+    """Geth's results of two-operand opcodes, and of precompiles with their gas and failures."""
+    folder = ethereum / "real/geth-vm"
+    for path in sorted(folder.glob("testcases_*.json")):
+        opcode = _OPCODES[path.stem.removeprefix("testcases_")]
+        for at, case in enumerate(json.loads(path.read_text())):
+            yield f"{path.stem}/{at}", lambda case=case, opcode=opcode: check_opcode(opcode, case)
+    for path in sorted((folder / "precompiles").glob("*.json")):
+        fork, number = _PRECOMPILES[path.stem.removeprefix("fail-")]
+        for at, case in enumerate(json.loads(path.read_text())):
+            name = f"{path.stem}/{at}/{case.get('Name', '')}"
+            yield name, lambda case=case, fork=fork, number=number: check_precompile(fork, number, case)
+
+
+def check_opcode(opcode: int, case: dict[str, str]) -> None:
+    """Run one opcode on two words; X lies under Y. Raises AssertionError."""
+    words = _bytes(case["X"]), _bytes(case["Y"])
+    code = b"".join(b"\x7f" + word for word in words) + bytes([opcode]) + bytes.fromhex("5f5260205ff3")
+    world = MemoryWorld({CONTRACT: {"code": code}})
+    result = run(
+        Message(bytes(20), CONTRACT, 100_000), world, BlockContext(bytes(20), 1, 1, 1), TxContext(bytes(20)), OSAKA
+    )
+    assert result.output == _bytes(case["Expected"]), result.output.hex()
+
+
+def check_precompile(fork: Fork, number: int, case: dict[str, Any]) -> None:
+    """Call one precompile with just enough gas. Raises AssertionError."""
+    target, data = number.to_bytes(20, "big"), _bytes(case["Input"])
+    gas = case.get("Gas", fork.precompiles[target].price(data))
+    message = Message(bytes(20), target, gas, data=data)
+    result = run(message, MemoryWorld(), BlockContext(bytes(20), 1, 1, 1), TxContext(bytes(20)), fork)
+    assert result.gas_left == 0, f"price is not {gas}"
+    if "ExpectedError" in case:
+        assert isinstance(result.halt, PrecompileFailed), f"{result.halt}"
+    else:
+        assert result.success, f"{result.halt}"
+        assert result.output == _bytes(case["Expected"]), result.output.hex()
+
+
+SUITES: dict[str, Callable[[Path], Iterator[Case]]] = {"vmtests": vmtests, "geth_vm": geth_vm}
