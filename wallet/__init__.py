@@ -1,0 +1,1 @@
+"""Keys, coins and signatures of a user, on any chain family. Knows no node and no network."""
