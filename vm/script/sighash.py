@@ -181,7 +181,7 @@ class SpendContext:
         state = self.legacy_state(index, code, hash_type)
         if state is None:
             return ONE
-        return finish(state, hash_type)
+        return _finish(state, hash_type)
 
     # BIP143.
 
@@ -230,7 +230,7 @@ class SpendContext:
 
     def v0(self, index: int, code: bytes, hash_type: int) -> bytes:
         """The hash that a witness v0 signature signs (BIP143). Raises Missing where the coin is unknown."""
-        return finish(self.v0_state(index, code, hash_type), hash_type)
+        return _finish(self.v0_state(index, code, hash_type), hash_type)
 
     # BIP341 and BIP342.
 
@@ -292,7 +292,10 @@ class SpendContext:
 
 
 def finish(state: _Hash, hash_type: int) -> bytes:
-    """The double SHA-256 of what was hashed and the hash type."""
-    state = state.copy()
+    """The double SHA-256 of what was hashed and the hash type; the state stays as it is."""
+    return _finish(state.copy(), hash_type)
+
+
+def _finish(state: _Hash, hash_type: int) -> bytes:
     state.update(_U32.pack(hash_type & 0xFFFFFFFF))
     return sha256(state.digest())

@@ -29,20 +29,8 @@ from vm.script.opcodes import (
     push,
     read_op,
 )
-from vm.script.shapes import is_push_only, is_script_hash, is_unspendable, last_push, witness_program
+from vm.script.shapes import is_push_only, is_script_hash, witness_program
 from vm.script.stack import MAX_MULTISIG_KEYS, to_number
-
-__all__ = [
-    "ANCHOR",
-    "Kind",
-    "Template",
-    "classify",
-    "is_push_only",
-    "is_script_hash",
-    "is_unspendable",
-    "last_push",
-    "witness_program",
-]
 
 _KEY_SIZES: Final = {2: 33, 3: 33, 4: 65, 6: 65, 7: 65}
 _P2PKH_HEAD: Final = bytes((OP_DUP, OP_HASH160, 20))
