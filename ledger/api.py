@@ -93,12 +93,20 @@ class Cluster:
 class Policy(Protocol):
     """Pure judgements of the pool; Core's and geth's are values (ledger/utxo/policy.py, ledger/account/policy.py)."""
 
-    max_bytes: int
-    """Cap of the pool, in bytes of memory as admissions count it."""
-    expiry: int
-    """Seconds after which a pooled transaction is dropped."""
-    increment: int
-    """The least step between rates (Core's incremental relay fee, per 1,000 units of size; 0 where the family has none)."""
+    @property
+    def max_bytes(self) -> int:
+        """Cap of the pool, in bytes of memory as admissions count it."""
+        ...
+
+    @property
+    def expiry(self) -> int:
+        """Seconds after which a pooled transaction is dropped."""
+        ...
+
+    @property
+    def increment(self) -> int:
+        """The least step between rates (Core's incremental relay fee, per 1,000 units of size; 0 where the family has none)."""
+        ...
 
     def rate(self, admission: Admission, base_fee: int) -> int:
         """What decides order: fee per 1,000 units of size, or the effective tip under the next base fee."""
