@@ -184,8 +184,8 @@ class Ledger(Protocol[B, H]):
         """The most of each resource that a block's pooled transactions may take, by lane (see Admission.resources)."""
         ...
 
-    def assemble(self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV) -> tuple[Any, Delta]:
-        """An unsealed block on `branch.tip`, executed once, and what it changes; drops what does not apply."""
+    def assemble(self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV) -> tuple[Any, Delta, Applied]:
+        """An unsealed block on `branch.tip`, executed once, what it changes and what it brings about; drops what does not apply."""
         ...
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from chains.spec import ChainSpec
 from consensus.api import Exhausted
 from ledger.api import Admission, Draft, Stop
+from node.chain import Prepared
 from node.gate import Position
 from node.mempool import Mempool
 from node.template import choose
-from storage.kv import Delta
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Made:
     """A block and what it changes: the chain need not execute it again."""
 
     block: Any
-    delta: Delta | None
+    prepared: Prepared | None
 
 
 class Producer:
@@ -56,15 +56,15 @@ class Producer:
         """An unsealed block with the best of the pool, or with just these transactions."""
         if txs is None:
             txs = choose(self.pool, self.spec.ledger.limits(), self.pool.base_fee) if len(self.pool) else ()
-        block, delta = self.spec.ledger.assemble(draft, txs, at.branch, at.state)
-        return Made(block, delta)
+        block, delta, applied = self.spec.ledger.assemble(draft, txs, at.branch, at.state)
+        return Made(block, Prepared(delta, applied))
 
     def seal(self, made: Made, purse: Purse, stop: Stop) -> Made | Exhausted | None:
         """Search or sign. None: stopped."""
         sealed = self.spec.engine.seal(made.block, purse, stop)
         if sealed is None or isinstance(sealed, Exhausted):
             return sealed
-        return Made(sealed, made.delta)
+        return Made(sealed, made.prepared)
 
     def make(self, at: Position, purse: Purse, stop: Stop, txs: Sequence[Admission] | None = None) -> Made | None:
         """All three steps, again with another extra nonce where a search was exhausted. None: nothing to be made, or stopped."""

@@ -50,6 +50,10 @@ class Env(Protocol):
         """Set the offset between the wall clock and `now()`."""
         ...
 
+    def advance(self, seconds: int) -> None:
+        """Move `now()` on by so many seconds, whether it runs or is fixed."""
+        ...
+
     def freeze(self, second: int | None) -> None:
         """Fix `now()` at a second (`setmocktime`); None lets it run again."""
         ...

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from ledger.api import Admission, Aid, Draft
+from ledger.api import Admission, Aid, Applied, Draft
 from ledger.utxo.checks import (
     COMMITMENT_HEAD,
     block_weight,
@@ -85,8 +85,8 @@ def assemble(
     rules: UtxoRules,
     coinbase: CoinbaseRule,
     make_block: BlockRule,
-) -> tuple[Any, Delta]:
-    """A block of the draft's leading transactions and of those admitted ones that apply, and what it changes.
+) -> tuple[Any, Delta, Applied]:
+    """A block of the draft's leading transactions and of those admitted ones that apply, what it changes and what it brings about.
 
     An admission shows that its scripts hold under the flags of relay; they run again only where a block now asks for more.
     """
@@ -101,9 +101,11 @@ def assemble(
 
     cost = rules.max_sigop_cost - COINBASE_SIGOP_COST
     totals = Totals(0, 0, 0)
+    taken: list[_Chosen] = []
     for tx in draft.leading:
         one = _judge(tx, place, active, journal, rules, 0)
         totals, cost = _take(one, totals, cost, place, journal, active, rules)
+        taken.append(one)
     weight = rules.max_weight - block_weight([first(0, ()), *draft.leading]) - _COUNT_WEIGHT
     cutoff = branch.median_time() if active.median_lock_time else draft.timestamp
     body = list(draft.leading)
@@ -117,13 +119,16 @@ def assemble(
         if one.cost <= cost:
             totals, cost = _take(one, totals, cost, place, journal, active, rules)
             weight -= tx.weight
+            taken.append(one)
             body.append(tx)
     whole = (first(totals.fees, body), *body)
     block = make_block(draft, _header(draft, branch.tip.hash, whole), whole)
     check_unique(whole[:1], state)
     book(whole[0], place.height, journal, active, rules)
     rules.check_reward(block, place._replace(header=block.header), totals, journal, rules)
-    return block, journal.delta()
+    spent = tuple(coin for one in taken for coin in one.coins)
+    points = frozenset(i.outpoint for one in taken for i in one.tx.inputs)
+    return block, journal.delta(), Applied(totals.fees, spent=spent, touched=points)
 
 
 class _Chosen(NamedTuple):
