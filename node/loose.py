@@ -1,0 +1,61 @@
+"""Headers that show no proof by themselves (stake): held in memory only, a bounded number for each source. Knows no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from node.index import Record
+from primitives.errors import Refused
+
+MOST_OF_ONE: Final = 2000
+MOST: Final = 20_000
+
+
+class LooseHeaders(Mapping[bytes, Record]):
+    """Records by hash that are in no store. A source that brings too many is refused; beyond the total the oldest go."""
+
+    def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._records: dict[bytes, tuple[Record, object]] = {}
+        self._counts: dict[object, int] = {}
+
+    def __getitem__(self, key: bytes) -> Record:
+        return self._records[key][0]
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._records)
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        """The record of a hash."""
+        found = self._records.get(key)
+        return default if found is None else found[0]
+
+    def add(self, record: Record, source: object) -> None:
+        """Hold a header. Raises Refused("too-many-headers")."""
+        key = record.entry.hash
+        if key in self._records:
+            return
+        if self._counts.get(source, 0) >= self._most_of_one:
+            raise Refused("too-many-headers", f"{self._most_of_one} unproven headers are held for one source")
+        while len(self._records) >= self._most:
+            self.discard(next(iter(self._records)))
+        self._records[key] = (record, source)
+        self._counts[source] = self._counts.get(source, 0) + 1
+
+    def discard(self, key: bytes) -> None:
+        """Let go of a header: its block was stored, or turned out bad."""
+        found = self._records.pop(key, None)
+        if found is not None:
+            self._counts[found[1]] -= 1
+            if not self._counts[found[1]]:
+                del self._counts[found[1]]
+
+    def drop_source(self, source: object) -> None:
+        """Let go of all that one source brought (it left)."""
+        for key in [k for k, (_, s) in self._records.items() if s == source]:
+            self.discard(key)

@@ -1,0 +1,78 @@
+"""The state at a block off the connected chain: rewound to the fork, then the side blocks' saved changes. Executes nothing itself
+but what it is handed.
+
+Changes are kept for the last 8 side tips; beyond 500 blocks the answer is refused as policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from node.index import Entries
+from node.undo import decode_changes, encode_changes
+from primitives.chain import Entry
+from primitives.errors import Refused
+from storage.kv import Delta, Journal, rewind
+from storage.layout import SIDE, SIDES_KEY, UNDO
+
+DEEPEST: Final = 500
+TIPS: Final = 8
+
+Execute = Callable[[Entry[Any], Journal], None]
+"""Connects a stored block onto a journal whose state is its parent's."""
+
+
+def state_at(entries: Entries, tip: Entry[Any], entry: Entry[Any], execute: Execute, deepest: int = DEEPEST) -> Journal:
+    """The state after `entry` as an overlay. Raises Refused("fork-too-deep")."""
+    journal = Journal(entries.kv)
+    fork = entries.fork(entry)
+    depth = tip.height - fork.height + entry.height - fork.height
+    if depth > deepest:
+        raise Refused("fork-too-deep", f"the state {depth} blocks away is not kept, only {deepest}")
+    at = tip
+    while at.height > fork.height:
+        rewind(journal, decode_changes(at.hash, entries.kv.get(UNDO + at.hash), "undo record"))
+        at = entries.parent(at)
+    for side in entries.path(entry, fork):
+        record = entries.kv.get(SIDE + side.hash)
+        if record is None:
+            execute(side, journal)
+        else:
+            rewind(journal, decode_changes(side.hash, record, "side record"))
+    return journal
+
+
+def save(entries: Entries, entry: Entry[Any], delta: Delta) -> None:
+    """Keep what a side block changes, so that a child of it can be judged; the oldest side tip beyond 8 is let go."""
+    kv = entries.kv
+    kv.put(SIDE + entry.hash, encode_changes(entry.hash, (*delta.forward, *delta.kept)))
+    tips = [entry.hash, *(t for t in _tips(entries) if t not in (entry.hash, entry.header.parent))]
+    for gone in tips[TIPS:]:
+        _let_go(entries, gone)
+    kv.put(SIDES_KEY, b"".join(tips[:TIPS]))
+
+
+def discard(entries: Entries, key: bytes) -> None:
+    """A side block is on the connected chain now, or forgotten: its saved changes are not needed."""
+    if entries.kv.get(SIDE + key) is None:
+        return
+    entries.kv.delete(SIDE + key)
+    tips = _tips(entries)
+    if key in tips:
+        entries.kv.put(SIDES_KEY, b"".join(t for t in tips if t != key))
+
+
+def _tips(entries: Entries) -> list[bytes]:
+    raw = entries.kv.get(SIDES_KEY) or b""
+    return [raw[i : i + 32] for i in range(0, len(raw), 32)]
+
+
+def _let_go(entries: Entries, key: bytes) -> None:
+    """Delete the changes of a side tip and of its ancestors, down to one that carries another saved branch."""
+    at = entries.get(key)
+    while at is not None and entries.kv.get(SIDE + at.hash) is not None:
+        if any(entries.kv.get(SIDE + child.hash) is not None for child in entries.children(at.hash)):
+            return
+        entries.kv.delete(SIDE + at.hash)
+        at = entries.get(at.header.parent)
