@@ -26,7 +26,7 @@ class CliError(click.ClickException):
         self, message: str, exit_code: int = RPC_ERROR, hint: str = "", code: int | None = None, data: Any = None
     ) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]
         self.hint = hint
         self.code = code
         self.data = data

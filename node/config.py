@@ -44,6 +44,8 @@ class Config:
     """Peers to keep a connection to, beside those found."""
     whitelist: tuple[str, ...] = ()
     """Addresses or networks whose peers are never banned or limited and may ask for the mempool (BIP35)."""
+    name: str = ""
+    """Shown to peers in the user agent; the nodes of a local network know each other by it."""
     max_connections: int = 125
     bitcoin_rpc_port: int | None = None
     ethereum_rpc_port: int | None = None

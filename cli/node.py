@@ -1,0 +1,92 @@
+"""`chainyard node` and `chainyard dev`: a node in this process, until it is stopped."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.output import USAGE, CliError, json_option
+
+
+def _settings(command: Any) -> Any:
+    options = [
+        click.option("--chain", default=None, help="Name of a chain, or a .toml file that describes one."),
+        click.option("--datadir", type=click.Path(path_type=Path), default=None, help="Where everything is kept."),
+        click.option("--host", default=None, help="Address that peers connect to."),
+        click.option("--port", type=int, default=None, help="Port that peers connect to; 0: a free one."),
+        click.option(
+            "--bitcoin-rpc-port", type=int, default=None, help="Port of the Bitcoin-style RPC; 0: a free one."
+        ),
+        click.option("--rpc-host", default=None, help="Address of the RPC servers."),
+        click.option("--rpc-user", default=None),
+        click.option("--rpc-password", default=None, help="Better: CHAINYARD_RPC_PASSWORD, or the cookie."),
+        click.option(
+            "--connect", multiple=True, metavar="HOST:PORT", help="Keep a connection to this peer, and to no others."
+        ),
+        click.option("--addnode", multiple=True, metavar="HOST:PORT", help="Keep a connection to this peer too."),
+        click.option("--whitelist", multiple=True, metavar="ADDR", help="Never ban or limit peers from here."),
+        click.option("--mine/--no-mine", default=None, help="Mine without end."),
+        click.option("--mine-to", default=None, metavar="ADDRESS"),
+        click.option("--threads", type=int, default=None, help="Mining threads; 0: all cores."),
+        click.option("--name", default=None, help="A name to show to peers."),
+        click.option("--wallet", "wallets", multiple=True, help="Load this wallet at the start."),
+        click.option("--durability", type=click.Choice(["full", "batch", "none"]), default=None),
+        click.option("--min-relay-fee", type=int, default=None, help="Satoshi for 1,000 virtual bytes."),
+        click.option("--accept-nonstandard/--require-standard", default=None),
+        click.option("--max-mempool", type=int, default=None, help="Megabytes."),
+        click.option("--max-connections", type=int, default=None),
+        click.option("--listen/--no-listen", default=None),
+        click.option("--txindex/--no-txindex", default=None),
+        click.option("--blockfilterindex/--no-blockfilterindex", default=None),
+        click.option("--seed", type=int, default=None, help="Fix all randomness."),
+        click.option("--log-level", default=None, help="debug, info, warning or error."),
+        click.option("--log", multiple=True, metavar="CATEGORY=LEVEL"),
+        click.option("--log-format", type=click.Choice(["text", "json"]), default=None),
+        click.option("--quiet", is_flag=True, default=None, help="No banner."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return json_option(command)
+
+
+@click.command()
+@_settings
+def node(**settings: Any) -> None:
+    """Run a node until it is stopped (Ctrl-C)."""
+    run({k: v for k, v in settings.items() if v is not None}, dev=False)
+
+
+@click.command()
+@_settings
+@click.option(
+    "--config-out",
+    type=click.Path(path_type=Path),
+    default=None,
+    help="Write addresses, keys and URLs to this JSON file.",
+)
+def dev(config_out: Path | None, **settings: Any) -> None:
+    """A local regtest chain in this process; without --datadir it lives in memory and ends with it."""
+    given = {k: v for k, v in settings.items() if v is not None}
+    if "datadir" not in given:
+        given["ephemeral"] = True
+    run(given, dev=True, config_out=config_out)
+
+
+def run(settings: dict[str, Any], dev: bool, config_out: Path | None = None) -> None:
+    """Load the configuration and run the daemon. Raises CliError with the exit code that fits."""
+    from node.config import ConfigError, load
+    from node.daemon import StartError, run_node
+
+    try:
+        config = load(settings, os.environ, Path.cwd())
+    except ConfigError as e:
+        raise CliError(str(e), USAGE) from e
+    try:
+        status = run_node(config, dev=dev, config_out=config_out)
+    except StartError as e:
+        raise CliError(str(e), e.exit_code, e.hint) from e
+    if status:
+        raise SystemExit(status)
