@@ -92,6 +92,7 @@ def build(p: Parameters) -> ChainSpec:
     rules = UtxoRules(
         flags=p.activations.flags,
         active=p.activations.active,
+        unique_ids=p.activations.unique_ids,
         subsidy=halving(p.halving_interval, p.initial_subsidy),
         check_layout=coinbase_first,
         check_reward=coinbase_reward,

@@ -156,7 +156,7 @@ def _judge(tx: Transaction, place: Place, active: Active, state: KV, rules: Utxo
         raise InvalidTx("bad-txns-nonfinal")
     if tx.has_witness and not active.witness:
         raise InvalidTx("unexpected-witness")
-    if active.unique_ids:
+    if rules.unique_ids(None, place.branch):
         check_unique([tx], state)
     flags = rules.flags(None, place.branch, tx)
     if flags & ~passed and (failure := first_failure([Job(tx, coins, flags)], Aid())) is not None:

@@ -32,7 +32,7 @@ def connect(block: Any, branch: Any, state: KV, aid: Aid, rules: UtxoRules, extr
     header, txs = block.header, block.txs
     place = Place(branch.tip.height + 1, header, branch, extra)
     active = rules.active(header, branch)
-    if active.unique_ids:
+    if rules.unique_ids(header, branch):
         try:
             check_unique(txs, state)
         except InvalidTx as e:

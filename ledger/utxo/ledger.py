@@ -63,6 +63,8 @@ class UtxoLedger:
         """Weight and sigop cost, less what the coinbase may need."""
         return {0: (self.rules.max_weight - COINBASE_WEIGHT, self.rules.max_sigop_cost - COINBASE_SIGOP_COST)}
 
-    def assemble(self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV) -> tuple[Any, Delta, Applied]:
+    def assemble(
+        self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV
+    ) -> tuple[Any, Delta, Applied]:
         """Reads the draft's options "coinbase_outputs" and "extra_minting" (assemble.py)."""
         return assemble(draft, txs, branch, state, self.rules, self.coinbase, self.make_block)

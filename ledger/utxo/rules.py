@@ -40,8 +40,6 @@ class Active(NamedTuple):
     """Relative lock times (BIP68)."""
     witness: bool = False
     """The coinbase may commit to witnesses, which are refused otherwise (BIP141)."""
-    unique_ids: bool = True
-    """No transaction may overwrite coins that are unspent (BIP30)."""
     empty_coins: bool = True
     """Outputs of no value become coins, as all others."""
 
@@ -66,6 +64,7 @@ class Totals(NamedTuple):
 
 FlagsRule: TypeAlias = Callable[[BitcoinHeader | None, AnyBranch, Transaction | None], int]
 ActiveRule: TypeAlias = Callable[[BitcoinHeader | None, AnyBranch], Active]
+UniqueRule: TypeAlias = Callable[[BitcoinHeader | None, AnyBranch], bool]
 FeeRule: TypeAlias = Callable[[Transaction, Sequence[Coin], int, int, Place], int]
 RewardRule: TypeAlias = Callable[[Any, Place, Totals, KV, "UtxoRules"], None]
 LayoutRule: TypeAlias = Callable[[Any, "UtxoRules"], None]
@@ -80,6 +79,11 @@ def transfer_fee(tx: Transaction, coins: Sequence[Coin], value_in: int, value_ou
     if value_in < value_out:
         raise InvalidTx("bad-txns-in-belowout", f"value in ({amount(value_in)}) < value out ({amount(value_out)})")
     return value_in - value_out
+
+
+def always(header: BitcoinHeader | None, branch: AnyBranch) -> bool:
+    """A rule that holds for every block."""
+    return True
 
 
 def no_more(block: Any) -> None:
@@ -102,6 +106,8 @@ class UtxoRules:
     """Judges what the block pays its maker, and books what it minted; raises InvalidBlock."""
     fee: FeeRule = transfer_fee
     """What a transaction pays; raises InvalidTx where it spends too much or pays too little."""
+    unique_ids: UniqueRule = always
+    """Whether a block is searched for transactions that would overwrite coins (BIP30)."""
     check_solution: SolutionRule = no_more
     """A proof that a block bears beside its seal (signet's signature); raises MalformedBlock."""
     maturity: int = 100
@@ -183,10 +189,11 @@ class Activations:
             median_lock_time=csv,
             sequence_locks=csv,
             witness=height >= self.segwit,
-            unique_ids=self._ids_need_a_look(header, branch, height),
         )
 
-    def _ids_need_a_look(self, header: BitcoinHeader | None, branch: AnyBranch, height: int) -> bool:
+    def unique_ids(self, header: BitcoinHeader | None, branch: AnyBranch) -> bool:
+        """Whether ids of transactions have to be compared with those of coins: not where BIP34 makes them differ."""
+        height = branch.tip.height + 1
         if height >= BIP34_COVERS_BIP30_UNTIL:
             return True
         if header is not None and self.repeats.get(height) == header.hash:
