@@ -103,9 +103,10 @@ class TransactionChecker:
 
     def ecdsa(self, signature: bytes, public: bytes, code: bytes, witness: bool) -> bool:
         """Whether the signature (with its hash type) holds over this script code, witness v0 or legacy."""
-        return bool(signature) and verify(public, signature[:-1], self._digest(code, signature[-1], witness))
+        return bool(signature) and verify(public, signature[:-1], self.digest(code, signature[-1], witness))
 
-    def _digest(self, code: bytes, hash_type: int, witness: bool) -> bytes:
+    def digest(self, code: bytes, hash_type: int, witness: bool) -> bytes:
+        """What a signature over this script code signs, witness v0 or legacy."""
         base = hash_type & 0x1F
         kind = (base if base in (NONE, SINGLE) else 0) | hash_type & ANYONECANPAY
         known = self.states.get(kind)
