@@ -56,10 +56,10 @@ class Framer:
     (Bitcoin Core, net.cpp, V1Transport::GetReceivedMessage).
     """
 
-    __slots__ = ("_buffer", "_magic", "_need", "dropped", "limit", "received")
+    __slots__ = ("_buffer", "_need", "dropped", "limit", "magic", "received")
 
     def __init__(self, magic: bytes, limit: int) -> None:
-        self._magic = magic
+        self.magic = magic
         self._buffer = bytearray()
         self._need = HEADER_SIZE
         self.limit = limit
@@ -95,7 +95,7 @@ class Framer:
                 self._check_partial(buffer, pos, end)
                 break
             magic, field, length, expected = _HEADER.unpack_from(buffer, pos)
-            if magic != self._magic:
+            if magic != self.magic:
                 raise BadFrame("bad-magic", magic.hex())
             if length > self.limit:
                 raise BadFrame("oversized", f"{length} bytes announced, {self.limit} allowed")
@@ -119,7 +119,7 @@ class Framer:
     def _check_partial(self, buffer: bytearray, pos: int, end: int) -> None:
         """Judge what is there of a header: a wrong stream is not waited for."""
         seen = min(4, end - pos)
-        if buffer[pos : pos + seen] != self._magic[:seen]:
+        if buffer[pos : pos + seen] != self.magic[:seen]:
             raise BadFrame("bad-magic", bytes(buffer[pos : pos + seen]).hex())
         if end - pos >= 20 and _LENGTH.unpack_from(buffer, pos + 16)[0] > self.limit:
             raise BadFrame("oversized", "length above the limit")

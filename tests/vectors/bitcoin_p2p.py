@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def p2p(root: Path) -> Iterator[Case]:
         raise AssertionError(f"no check for a case with {sorted(case)}")
 
     for name, case in json.loads((root / "p2p/bip37_bip152.json").read_text("utf-8")).items():
-        yield name, lambda case=case: run(case)
+        yield name, partial(run, case)
 
 
 SUITES = {"p2p": p2p}
