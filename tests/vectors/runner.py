@@ -103,16 +103,14 @@ def _work(tasks: list[Task], counters: Any, done: dict[str, set[str]], sample: i
         counter = counters[number]
         try:
             only = _sampled(task, sample) if sample else None
-            mine = -1
             for at, (name, run) in enumerate(suites(task.family)[task.suite](task.folder)):
                 if only is not None and at not in only:
                     continue
-                if mine < at:
-                    with counter.get_lock():
-                        mine = max(counter.value, at)
-                        if mine == at:
-                            counter.value = at + 1
-                if mine != at:
+                with counter.get_lock():
+                    taken = counter.value > at
+                    if not taken:
+                        counter.value = at + 1
+                if taken:
                     continue
                 pipe.send((number, "begin", name, ""))
                 if name in done.get(task.name, ()):
