@@ -90,7 +90,9 @@ class Dialer:
             *[Kind.FULL] * (self.full + self.extra - self._count(Kind.FULL)),
         ]
         starved = False
-        for kind in wanted[: DIALS_AT_ONCE - sum(d.kind is not Kind.MANUAL for d in self.pending.values())]:
+        opening = sum(d.kind is not Kind.MANUAL for d in self.pending.values())
+        opening -= sum(kind not in (Kind.INBOUND, Kind.MANUAL) for kind, _ in peers)
+        for kind in wanted[: max(0, DIALS_AT_ONCE - opening)]:
             found = self._candidate(kind, wall, groups, keys)
             if found is None:
                 starved = True
