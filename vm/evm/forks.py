@@ -176,8 +176,15 @@ MUIR_GLACIER: Final = ISTANBUL.evolve("muir_glacier")
 BERLIN: Final = MUIR_GLACIER.evolve(
     "berlin",
     reprice={  # EIP-2929: the warm price; what is cold costs more
-        **{0x31: 100, 0x3B: 100, 0x3C: 100, 0x3F: 100, 0x54: 100},
-        **{0xF1: 100, 0xF2: 100, 0xF4: 100, 0xFA: 100},
+        0x31: 100,
+        0x3B: 100,
+        0x3C: 100,
+        0x3F: 100,
+        0x54: 100,
+        0xF1: 100,
+        0xF2: 100,
+        0xF4: 100,
+        0xFA: 100,
     },
     precompiles={_at(5): modexp.MODEXP_CHEAPER},  # EIP-2565
     has_access_sets=True,

@@ -27,7 +27,8 @@ _LOOP = bin(6 * _X + 2)[3:]
 
 
 def _pack(coefficients: Sequence[int]) -> Packed:
-    return mpz(int.from_bytes(b"".join([int(c).to_bytes(_BYTES, "little") for c in coefficients]), "little"))
+    packed: int = mpz(int.from_bytes(b"".join([int(c).to_bytes(_BYTES, "little") for c in coefficients]), "little"))
+    return packed
 
 
 def _unpack(packed: Packed, count: int = 12) -> list[int]:
