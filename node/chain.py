@@ -161,9 +161,10 @@ class Chain:
         taken, events, error = self._take(iter((block,)), now, prepared)
         if isinstance(error, (Missing, Premature)) and park:
             return self._park(block, error, source)
-        if error is not None:
-            raise error
         self.waiting.discard(block.header.hash)
+        if error is not None:
+            self._dismiss(block.header.hash, error)
+            raise error
         self._release([block.header.hash], now)
         entry, known = taken[0]
         if known:
@@ -310,7 +311,13 @@ class Chain:
             moved, bad = self._activate()
             events += moved
             error = bad.get(taken[-1][0].hash)
+            if error is None and bad and self._is_invalid(taken[-1][0].hash):
+                error = InvalidBlock("bad-prevblk", "an ancestor turned out bad")
         return taken, events, error
+
+    def _is_invalid(self, key: bytes) -> bool:
+        entry = self.entry(key)
+        return entry is not None and entry.invalid
 
     def _take_block(self, work: Work, block: Any, now: int, prepared: Prepared | None) -> tuple[Entry[Any], bool, bool]:
         """Judge a block and store or connect it; the entry, whether it was known, whether a better tip may lie elsewhere now.
@@ -512,11 +519,23 @@ class Chain:
             taken, _, error = self._take(iter((waiter.block,)), now, None)
             if isinstance(error, (Missing, Premature)):
                 self._park(waiter.block, error, waiter.source)
-            elif error is not None:
-                self._tell(Rejected(waiter.hash, error, waiter.source))
-            else:
+                continue
+            if error is None:
                 self._tell(Judged(taken[0][0], waiter.source))
                 queue += self.waiting.take_children(waiter.hash)
+            else:
+                self._tell(Rejected(waiter.hash, error, waiter.source))
+                self._dismiss(waiter.hash, error)
+
+    def _dismiss(self, key: bytes, error: ChainError) -> None:
+        """Send away the blocks that waited for one that can never be good."""
+        if isinstance(error, MalformedBlock) or not isinstance(error, Invalid):
+            return
+        queue = self.waiting.take_children(key)
+        while queue:
+            waiter = queue.pop()
+            self._tell(Rejected(waiter.hash, InvalidBlock("bad-prevblk", "its parent turned out bad"), waiter.source))
+            queue += self.waiting.take_children(waiter.hash)
 
 
 def _still_holds(kv: KV, delta: Delta) -> bool:

@@ -21,7 +21,8 @@ _HEAVIEST: Final = (1 << 256) - 1
 _MIDDLE: Final = 1 << 63
 _SHORT: Final = 24
 MEDIAN_SPAN: Final = 11
-_WINDOW: Final = 32
+_WINDOW: Final = 256
+"""How many of its newest entries a branch holds once they are asked for."""
 
 
 class Record(NamedTuple):
@@ -247,6 +248,8 @@ class StoredBranch:
             raise IndexError(f"height {height} on a branch of height {self.tip.height}")
         if back < len(self._recent):
             return self._recent[back]
+        if back < _WINDOW:
+            return self.last(back + 1)[back]
         if self._fork is None:
             self._fork = self._entries.fork(self._recent[-1]).height
         if height <= self._fork:
@@ -289,7 +292,7 @@ class StoredBranch:
 
     def extended(self, child: Entry[Any]) -> StoredBranch:
         """The chain one block further, which keeps what this one has read."""
-        return StoredBranch(self._entries, child, [child, *self._recent[:_WINDOW]], self._fork)
+        return StoredBranch(self._entries, child, [child, *self._recent[: _WINDOW - 1]], self._fork)
 
     def skip_for_child(self) -> bytes:
         """The skip pointer of a child of the tip."""
