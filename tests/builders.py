@@ -12,7 +12,7 @@ from chains.spec import ChainSpec
 from ledger.api import Aid, Applied
 from ledger.utxo.assemble import with_commitment
 from ledger.utxo.checks import height_push
-from primitives import merkle
+from primitives import merkle, secp256k1
 from primitives.bitcoin import (
     FINAL_SEQUENCE,
     NULL_OUTPOINT,
@@ -24,7 +24,9 @@ from primitives.bitcoin import (
     outpoint,
 )
 from primitives.chain import Entry, Status
+from primitives.hashing import hash160
 from storage.kv import KV, Delta, Journal, rewind
+from vm.script.sighash import ALL, SpendContext
 
 TRUE = b"\x51"
 """A script that anyone can spend."""
@@ -216,6 +218,32 @@ def spend(
     inputs = tuple(TxInput(outpoint(tx.id, n), script, sequence) for tx, n in coins)
     made = tuple(TxOutput(o, TRUE) if isinstance(o, int) else o for o in outputs)
     return Transaction(version, inputs, made, lock_time)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A secret whose coins lie under pay-to-witness-key-hash."""
+
+    secret: bytes = bytes(31) + b"\x07"
+
+    @property
+    def public(self) -> bytes:
+        """The compressed public key."""
+        return secp256k1.public_key(self.secret)
+
+    @property
+    def script(self) -> bytes:
+        """What this key's coins are locked with."""
+        return b"\x00\x14" + hash160(self.public)
+
+    def sign(self, tx: Transaction, spent: Sequence[TxOutput], only: Sequence[int] | None = None) -> Transaction:
+        """The transaction with witnesses for the inputs that spend this key's coins (or for `only` these)."""
+        context, inputs = SpendContext(tx, spent), list(tx.inputs)
+        for at in range(len(inputs)) if only is None else only:
+            code = b"\x76\xa9\x14" + hash160(self.public) + b"\x88\xac"
+            signature = secp256k1.sign(self.secret, context.v0(at, code, ALL)) + bytes((ALL,))
+            inputs[at] = inputs[at]._replace(witness=(signature, self.public))
+        return replace(tx, inputs=tuple(inputs))
 
 
 def state_pairs(state: KV) -> dict[bytes, bytes]:
