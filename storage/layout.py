@@ -37,7 +37,6 @@ SEQUENCE_KEY: Final = META + b"sequence"
 PRECIOUS_KEY: Final = META + b"precious"
 SIDES_KEY: Final = META + b"sides"
 INDEX_KEY: Final = META + b"index/"
-UNSYNCED_KEY: Final = META + b"unsynced"
 
 LONGEST_KEY: Final = 64
 _HEAD: Final = 32
@@ -62,7 +61,6 @@ TABLE: Final = (
     Space("precious", PRECIOUS_KEY, "", "u64: how many blocks the user called precious", "node/index.py"),
     Space("sides", SIDES_KEY, "", "hashes of the last side tips, newest first", "node/sides.py"),
     Space("index state", INDEX_KEY, "name of an optional index", "nothing: the index is complete up to the tip", "node/chain.py"),
-    Space("unsynced", UNSYNCED_KEY, "", "boot id of the machine that wrote without syncing", "node/data_directory.py"),
     Space("entry", ENTRY, "hash", "height, seq, status, weight, note, skip pointer, header in store form", "node/index.py"),
     Space("height", HEIGHT, "u32 height", "hash, of the connected chain only", "node/chain.py"),
     Space("child", CHILD, "hash of the parent, first 24 bytes of the child's", "hash of the child", "node/index.py"),

@@ -99,10 +99,12 @@ class MemoryStore:
         self._lock = RLock()
         self._writer = Lock()
         self._writing_thread: int | None = None
+        self._spoilt = False
 
     @contextmanager
     def view(self) -> Iterator[KV]:
         """A read-only snapshot: what was committed when it was opened."""
+        self._check_sound()
         with self._lock:
             view = MemoryView(self, dict(self._undo or {}))
             self._views.append(view)
@@ -115,6 +117,7 @@ class MemoryStore:
     @contextmanager
     def update(self) -> Iterator[KV]:
         """The one write transaction. Raises SystemFault where this thread has one open already."""
+        self._check_sound()
         if self._writing_thread == get_ident():
             raise SystemFault("an update inside an update")
         with self._writer:
@@ -181,17 +184,16 @@ class MemoryStore:
         self._unsynced.clear()
 
     def power_loss(self, random: Random) -> MemoryStore:
-        """What a disk might hold after a power cut now, drawn from `random`: the synced state and some of what came after.
+        """What a disk might hold after a power cut now, drawn from `random`: the synced state and the first few commits after it.
 
-        Under BATCH commits survive in order, each whole. Under NONE single writes of any commit may be missing.
+        Under NONE with anything unsynced it is spoilt: nobody can tell what is there, so that it does not open.
         """
         image = MemoryStore(self.durability, self._record)
         image.data.update(self.data)
         for commit in reversed(self._unsynced):
             image._apply((key, old) for key, (old, _) in commit.items())
         if self.durability is Durability.NONE:
-            writes = [(key, new) for commit in self._unsynced for key, (_, new) in commit.items()]
-            image._apply(write for write in writes if random.random() < 0.5)
+            image._spoilt = bool(self._unsynced)
         else:
             for commit in self._unsynced[: random.randint(0, len(self._unsynced))]:
                 image._apply((key, new) for key, (_, new) in commit.items())
@@ -200,6 +202,10 @@ class MemoryStore:
     def _apply(self, changes: Iterator[Change]) -> None:
         for key, value in changes:
             self._set(key, value)
+
+    def _check_sound(self) -> None:
+        if self._spoilt:
+            raise SystemFault("the store was not synced before the power went: rebuild it")
 
     def close(self) -> None:
         """End; what was committed is safe."""
