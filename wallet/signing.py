@@ -13,7 +13,7 @@ from primitives.bitcoin import TxOutput
 from primitives.hashing import hash160, sha256
 from vm.script.errors import ScriptError
 from vm.script.flags import STANDARD
-from vm.script.opcodes import push
+from vm.script.opcodes import Truncated, operations, push
 from vm.script.shapes import is_script_hash, witness_program
 from vm.script.sighash import ALL, DEFAULT, Leaf, SpendContext
 from vm.script.taproot import leaf_hash
@@ -249,6 +249,45 @@ def finalize_input(data: InputData) -> bool:
     data.redeem = data.witness_script = data.internal = data.merkle_root = data.key_signature = b""
     data.hash_type = None
     return True
+
+
+def take_over(context: SpendContext, index: int, data: InputData) -> None:
+    """Take over what an input of the transaction holds already: the finished form if it verifies, else its signatures."""
+    spend = context.tx.inputs[index]
+    if data.spent is None or not (spend.script or spend.witness):
+        return
+    try:
+        verify_input(context, index, STANDARD)
+    except ScriptError:
+        stack = [*_pushes(spend.script), *spend.witness]
+        if is_script_hash(data.spent.script) and stack and not data.redeem:
+            data.redeem = next((item for item in stack if scripts.p2sh(item) == data.spent.script), b"")
+        _recognise(context, index, data, stack)
+    else:
+        data.final_script, data.final_witness = spend.script, spend.witness
+
+
+def _pushes(script: bytes) -> list[bytes]:
+    try:
+        return [data for _, data in operations(script)]
+    except Truncated:
+        return []
+
+
+def _recognise(context: SpendContext, index: int, data: InputData, stack: list[bytes]) -> None:
+    """Find out which keys of a multisig the signatures on a stack belong to."""
+    if taproot_key(data) is not None:
+        return
+    script, segwit = signed_script(data)
+    multisig = scripts.multisig_in(script)
+    for item in stack if multisig is not None else ():
+        if len(item) < 9 or item[0] != 0x30:
+            continue
+        digest = context.v0(index, script, item[-1]) if segwit else context.legacy(index, script, item[-1])
+        for key in multisig.keys if multisig is not None else ():
+            if key not in data.signatures and secp256k1.verify(key, item[:-1], digest):
+                data.signatures[key] = item
+                break
 
 
 def check_input(context: SpendContext, index: int) -> None:

@@ -164,6 +164,7 @@ def sign_partly(
     context = SpendContext(tx, [data.spent for data in inputs])
     for index, data in enumerate(inputs):
         if data.spent is not None:
+            signing.take_over(context, index, data)
             signing.sign_input(context, index, data, secret_of, key_of_hash, hash_type)
             signing.finalize_input(data)
     done = with_final_inputs(tx, inputs)

@@ -1,0 +1,400 @@
+"""Sends from a wallet: which coins may be spent, the rate, building, signing, handing over; bumping and giving up.
+
+No coin is in two transactions: whatever is made is in the history, and on disk, before the next one is begun.
+"""
+
+import threading
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from primitives.bitcoin import Transaction, TxOutput
+from primitives.errors import ChainError
+from wallet import scripts, signing, spend_utxo
+from wallet.api import ChainSource
+from wallet.errors import BAD_PARAMETER, FEE, INSUFFICIENT, NO_KEY, NOT_FOUND, REJECTED, WalletError
+from wallet.history import Coin, Record
+from wallet.selection import Candidate
+from wallet.signer import Signer
+from wallet.signing import InputData
+from wallet.sources import Owner, Source
+from wallet.spend_utxo import MAX_FEE, Built, Payment, Terms
+from wallet.state import WalletState
+from wallet.vault import locked
+
+BUMP_STEP = 5_000
+"""What a replacement pays more than the first, in satoshi per 1,000 vbytes, if no rate is given (Core's wallet increment)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """How to send; what is None is chosen by the wallet."""
+
+    rate: int | None = None  # satoshi per 1,000 vbytes
+    target: int = 6  # blocks, where the rate is None
+    replaceable: bool = True
+    inputs: tuple[bytes, ...] = ()  # outpoints that must be spent
+    add_inputs: bool = True
+    least_depth: int = 0
+    include_unsafe: bool = False
+    change_address: str | None = None
+    change_kind: str | None = None
+    change_at: int | None = None
+    lock_time: int | None = None
+    version: int | None = None
+    sequences: tuple[tuple[bytes, int], ...] = ()
+    bip69: bool = False
+    lock_inputs: bool = False
+    max_fee: int = MAX_FEE
+    outside: tuple[tuple[bytes, InputData], ...] = ()  # coins that are not the wallet's, by outpoint
+    comment: str = ""
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that was made: signed, recorded and, but for a dry run, handed over."""
+
+    tx: Transaction
+    fee: int
+    change_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bumped:
+    """A replacement and what it replaced."""
+
+    tx: Transaction
+    old_fee: int
+    fee: int
+
+
+class Spender:
+    """Spends the coins of a wallet."""
+
+    def __init__(self, state: WalletState, chain: ChainSource) -> None:
+        self._state = state
+        self._chain = chain
+        self._weights: dict[tuple[str, int], int] = {}
+        self._sending = threading.RLock()
+
+    # Coins.
+
+    def spendable(
+        self, least_depth: int = 0, include_unsafe: bool = False, skip: Collection[bytes] = ()
+    ) -> list[Coin[Owner]]:
+        """Coins that may be spent now: ripe, not frozen, safe unless asked otherwise."""
+        state, history = self._state, self._state.history
+        known: dict[bytes, bool] = {}
+        ripe = history.tip.height - history.maturity
+        deep = history.tip.height + 1 - least_depth
+        frozen, reserved = state.frozen, state.reserved
+        able: dict[int, bool] = {}
+        found = []
+        for point, coin in history.unspent.items():
+            record = coin.record
+            place = record.place
+            if place is not None:
+                if place.height > deep or (record.generated and place.height > ripe):
+                    continue
+            elif least_depth > 0 or not record.pooled or not (include_unsafe or history.is_trusted(record, known)):
+                continue
+            source = coin.owner.source
+            can = able.get(id(source))
+            if can is None:
+                can = able[id(source)] = state.can_spend(coin)
+            if can and point not in frozen and point not in reserved and point not in skip:
+                found.append(coin)
+        return found
+
+    def _candidate(self, coin: Coin[Owner]) -> Candidate:
+        key = coin.owner.source.text, coin.owner.variant
+        weight = self._weights.get(key)
+        if weight is None:
+            data = self._state.input_data(TxOutput(coin.value, coin.script))
+            weight = self._weights[key] = signing.input_weight(data)
+        return Candidate(coin.outpoint, coin.value, weight)
+
+    def rate(self, options: SendOptions) -> int:
+        """The rate to pay. Raises WalletError("bad-fee") where it is too low to be relayed, or cannot be told."""
+        net = self._state.net
+        rate = options.rate
+        if rate is None:
+            rate = self._chain.fee_rate(options.target) or net.fallback_rate
+            if rate is None:
+                raise WalletError(FEE, "fee estimation failed, and there is no fallback rate")
+            return max(rate, net.relay_rate)
+        if rate < net.relay_rate:
+            raise WalletError(FEE, f"a rate of {rate} sat/kvB is below the {net.relay_rate} sat/kvB that nodes relay")
+        return rate
+
+    def fund(self, payments: Sequence[Payment], options: SendOptions, rate: int) -> Built:
+        """Choose coins and lay out a transaction, unsigned. The caller holds the guard. Raises WalletError."""
+        state, net = self._state, self._state.net
+        outside = dict(options.outside)
+        required = [self._required(point, outside) for point in options.inputs]
+        timed = net.timed and (options.version or 1) < 3
+        tip = max(0, state.history.tip.height)
+        terms = Terms(
+            rate=rate,
+            replaceable=options.replaceable,
+            lock_time=options.lock_time if options.lock_time is not None else 0 if timed else tip,
+            version=options.version or (1 if timed else 2),
+            time=state.env.now() if timed else None,
+            change_at=options.change_at,
+            bip69=options.bip69,
+            dust_rate=net.dust_rate,
+            max_fee=options.max_fee,
+            max_money=net.max_money,
+            sequences=options.sequences,
+        )
+        if options.change_address is not None:
+            change = state.script_of(options.change_address)
+            return self._build(payments, required, change, terms, options)
+        fresh = self._change_source(options)
+        change = state.sources.peek(fresh)[1] if fresh is not None else scripts.p2wpkh(bytes(20))
+        built = self._build(payments, required, change, terms, options)
+        if built.change_at is not None:
+            if fresh is None:
+                raise WalletError(
+                    NOT_FOUND, "the transaction needs a change address, and the wallet has no keys for one"
+                )
+            state.give_out(fresh)
+        return built
+
+    def _change_source(self, options: SendOptions) -> Source | None:
+        """Where change addresses come from: of the kind asked for, else the usual kind, else any."""
+        sources, usual = self._state.sources, self._state.net.default_kind
+        if options.change_kind is not None:
+            return sources.active(options.change_kind, internal=True)
+        active = [s for s in sources if s.active and s.internal and s.kind is not None]
+        return next((s for s in active if s.kind == usual), active[0] if active else None)
+
+    def _build(
+        self,
+        payments: Sequence[Payment],
+        required: Sequence[Candidate],
+        change: bytes,
+        terms: Terms,
+        options: SendOptions,
+    ) -> Built:
+        """Mined coins first; unmined change of our own only where they do not suffice."""
+        random = self._state.env.random
+        if not options.add_inputs:
+            return spend_utxo.build((), required, payments, change, terms, random)
+        levels = (1, 0) if options.least_depth < 1 else (options.least_depth,)
+        for depth in levels:
+            coins = self.spendable(depth, options.include_unsafe and depth == 0, options.inputs)
+            candidates = [self._candidate(coin) for coin in coins]
+            try:
+                return spend_utxo.build(candidates, required, payments, change, terms, random)
+            except WalletError as e:
+                if e.rule != INSUFFICIENT or depth == levels[-1]:
+                    raise
+        raise RuntimeError("no level of coins was tried")
+
+    def _required(self, point: bytes, outside: dict[bytes, InputData]) -> Candidate:
+        history = self._state.history
+        coin = history.coins.get(point)
+        if coin is not None:
+            if history.is_spent(point) or not coin.record.is_active:
+                raise WalletError(BAD_PARAMETER, "an input that was chosen is spent already")
+            return self._candidate(coin)
+        data = outside.get(point)
+        if data is None or data.spent is None:
+            raise WalletError(NOT_FOUND, "an input that was chosen is unknown, and its coin was not given")
+        return Candidate(point, data.spent.value, signing.input_weight(data))
+
+    # Signing.
+
+    def sign(
+        self, tx: Transaction, outside: dict[bytes, InputData] | None = None, hash_type: int | None = None
+    ) -> tuple[Transaction, list[int]]:
+        """Sign what the wallet can; the transaction, and the inputs that are not finished.
+
+        `outside` tells of coins that are not the wallet's. What inputs hold already is kept where it holds.
+        Raises WalletError("wallet-locked").
+        """
+        state = self._state
+        if not state.vault.is_open(state.env.monotonic()):
+            raise locked()
+        with state.guard:
+            signer = state.signer()
+            inputs = [self.input_data(spend.outpoint, outside or {}, signer) for spend in tx.inputs]
+        return spend_utxo.sign_partly(tx, inputs, signer.secret_of, signer.key_of_hash, hash_type)
+
+    def input_data(self, point: bytes, outside: dict[bytes, InputData], signer: Signer) -> InputData:
+        """What is known of an input: by the wallet, and by whoever told of coins outside of it."""
+        state = self._state
+        given = outside.get(point, InputData())
+        coin = state.history.coins.get(point)
+        spent = TxOutput(coin.value, coin.script) if coin is not None else given.spent
+        if spent is None:
+            return given
+        data = state.input_data(spent, signer)
+        data.redeem = data.redeem or given.redeem
+        data.witness_script = data.witness_script or given.witness_script
+        return data
+
+    # Sending.
+
+    def send(self, payments: Sequence[Payment], options: SendOptions, submit: bool = True) -> Sent:
+        """Pay: build, sign, record and save, then hand over. What is refused is undone.
+
+        Raises WalletError: wallet-locked, insufficient-funds, bad-fee, dust, no-key, rejected.
+        """
+        state = self._state
+        if not payments:
+            raise WalletError(BAD_PARAMETER, "there is nobody to pay")
+        if not state.keys.flags.get("private_keys", True):
+            raise WalletError(NO_KEY, "this wallet has no private keys: make a PSBT instead")
+        if not state.vault.is_open(state.env.monotonic()):
+            raise locked()
+        rate = self.rate(options)
+        with self._sending:  # the next one may spend this one's change, so it waits until the mempool has it
+            with state.guard:
+                built = self.fund(payments, options, rate)
+                tx, missing = self.sign(built.tx, dict(options.outside))
+                if missing:
+                    raise WalletError(NO_KEY, f"no key for input {missing[0]}")
+                if not submit:
+                    return Sent(tx, built.fee, built.change_at)
+                notes = {"comment": options.comment, "to": options.to}
+                record = self._record(tx, {name: text for name, text in notes.items() if text})
+            self._hand_over(tx, record)
+        return Sent(tx, built.fee, built.change_at)
+
+    def _record(self, tx: Transaction, notes: dict[str, str]) -> Record:
+        """Make a transaction ours, on disk, before it is handed over."""
+        state, txid = self._state, tx.id[::-1].hex()
+        record = state.history.see(tx, state.env.now())
+        if record is None:
+            raise RuntimeError("the wallet made a transaction that does not touch it")
+        entry = {"txid": tx.id.hex(), "tx": tx.raw.hex(), "received": record.received, "timed": tx.time is not None}
+        state.keys.sent.append(entry)
+        if notes:
+            state.keys.notes[txid] = {**state.keys.notes.get(txid, {}), **notes}
+        state.save()
+        return record
+
+    def _hand_over(self, tx: Transaction, record: Record) -> None:
+        state = self._state
+        try:
+            self._chain.submit(tx)
+        except ChainError as e:
+            with state.guard:
+                if record.place is None and not record.pooled:
+                    state.history.forget(record)
+                    state.keys.sent = [s for s in state.keys.sent if s["txid"] != tx.id.hex()]
+                    state.keys.notes.pop(tx.id[::-1].hex(), None)
+                    state.save()
+            raise WalletError(REJECTED, str(e)) from None
+        with state.guard:
+            state.history.see(tx, record.received, pooled=True)
+
+    def commit(self, tx: Transaction, notes: dict[str, str] | None = None) -> None:
+        """Record and hand over a transaction that was signed elsewhere. Raises WalletError("rejected")."""
+        with self._state.guard:
+            record = self._record(tx, notes or {})
+        self._hand_over(tx, record)
+
+    def rebroadcast(self) -> list[bytes]:
+        """Hand over again what is not mined and not in the mempool; the ids of what was accepted."""
+        state = self._state
+        with state.guard:
+            waiting = [r for r in state.history.records.values() if r.place is None and r.is_active and not r.pooled]
+            waiting.sort(key=lambda r: r.order)
+        accepted = []
+        for record in waiting:
+            try:
+                self._chain.submit(record.tx)
+            except ChainError:
+                continue  # it may be lawful later; the user can give it up
+            with state.guard:
+                state.history.see(record.tx, record.received, pooled=True)
+            accepted.append(record.tx.id)
+        return accepted
+
+    # Second thoughts.
+
+    def abandon(self, txid: bytes) -> None:
+        """Give up a transaction that is neither mined nor in the mempool. Raises WalletError: not-found, bad-parameter."""
+        state = self._state
+        with state.guard:
+            record = state.history.records.get(txid)
+            if record is None:
+                raise WalletError(NOT_FOUND, "the transaction is not of this wallet")
+            if record.place is not None or record.pooled or record.rival is not None:
+                raise WalletError(
+                    BAD_PARAMETER, "the transaction is mined, in the mempool, or has lost: nothing to abandon"
+                )
+            gone = {r.tx.id.hex() for r in state.history.abandon(record)}
+            state.keys.sent = [s for s in state.keys.sent if s["txid"] not in gone]
+            state.save()
+            state.checkpoint()
+
+    def bump(self, txid: bytes, options: SendOptions, submit: bool = True) -> Bumped:
+        """Replace an unmined transaction of ours by one that pays the same and a higher fee (BIP125).
+
+        The change pays first; further coins are added where it does not suffice. Raises WalletError.
+        """
+        state = self._state
+        if submit and not state.vault.is_open(state.env.monotonic()):
+            raise locked()
+        usual = self.rate(options)
+        with state.guard:
+            record = self._bumpable(txid)
+            old = record.tx
+            spent = sum(self._state.history.coins[i.outpoint].value for i in old.inputs)
+            old_fee = spent - sum(out.value for out in old.outputs)
+            old_rate = -(-old_fee * 1000 // old.vsize)
+            rate = options.rate if options.rate is not None else max(old_rate + BUMP_STEP, usual)
+            if rate < old_rate + state.net.relay_rate:
+                raise WalletError(FEE, f"a replacement must pay {old_rate + state.net.relay_rate} sat/kvB at least")
+            change = next((at for at, out in enumerate(old.outputs) if state.is_change(out.script)), None)
+            payments = [Payment(out.script, out.value) for at, out in enumerate(old.outputs) if at != change]
+            options = replace(
+                options,
+                rate=rate,
+                inputs=tuple(i.outpoint for i in old.inputs),
+                change_address=None if change is None else state.address_of(old.outputs[change].script),
+                version=old.version,
+            )
+            history = state.history
+            record.abandoned = True  # its coins are free while the replacement is funded
+            history.settle(record)
+            try:
+                built = self.fund(payments, options, rate)
+            finally:
+                record.abandoned = False
+                history.settle(record)
+            if built.fee < old_fee + built.tx.vsize * state.net.relay_rate // 1000:
+                raise WalletError(FEE, "the replacement's fee does not exceed the first one's by enough")
+            if not submit:
+                return Bumped(built.tx, old_fee, built.fee)
+            tx, missing = self.sign(built.tx)
+            if missing:
+                raise WalletError(NO_KEY, f"no key for input {missing[0]}")
+            name = old.id[::-1].hex()
+            state.keys.notes[name] = {**state.keys.notes.get(name, {}), "replaced_by": tx.id[::-1].hex()}
+            new = self._record(tx, {"replaces": name})
+        self._hand_over(tx, new)
+        with state.guard:
+            history.leave_pool(old.id)
+        return Bumped(tx, old_fee, built.fee)
+
+    def _bumpable(self, txid: bytes) -> Record:
+        history = self._state.history
+        record = history.records.get(txid)
+        if record is None:
+            raise WalletError(NOT_FOUND, "the transaction is not of this wallet")
+        if record.place is not None or not record.is_active:
+            raise WalletError(BAD_PARAMETER, "the transaction has been mined, or is conflicted with a mined one")
+        if any(history.descendants(record)):
+            raise WalletError(BAD_PARAMETER, "the transaction has descendants in the wallet")
+        if all(i.sequence >= spend_utxo.NOT_FINAL for i in record.tx.inputs):
+            raise WalletError(BAD_PARAMETER, "the transaction is not replaceable (BIP125)")
+        if "replaced_by" in self._state.keys.notes.get(txid[::-1].hex(), {}):
+            raise WalletError(BAD_PARAMETER, "the transaction was replaced already")
+        if any(i.outpoint not in history.coins for i in record.tx.inputs):
+            raise WalletError(BAD_PARAMETER, "the transaction has inputs that are not of this wallet")
+        return record
