@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from primitives.env import OnConnection, Streams
 
 T = TypeVar("T")
 
+CHAIN_THREAD = "chain"
 READERS = 2
 """Threads for heavy reads; more would only queue at the interpreter's lock."""
 BUFFER = 1 << 18
@@ -104,7 +106,7 @@ class RealEnv:
         self.disk = RealDisk()
         self._offset = 0
         self._frozen: int | None = None
-        self._chain = ThreadPoolExecutor(1, "chain")
+        self._chain = ThreadPoolExecutor(1, CHAIN_THREAD)
         self._readers = ThreadPoolExecutor(READERS, "reader")
         self._workers = ThreadPoolExecutor(workers or max(4, (os.cpu_count() or 1) + 2), "worker")
 
@@ -143,6 +145,12 @@ class RealEnv:
     async def on_chain(self, work: Callable[[], T]) -> T:
         """Run on the one chain thread. What has begun there is never cut short, even if the caller is cancelled."""
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._chain, work))
+
+    def call_chain(self, work: Callable[[], T]) -> T:
+        """Run on the chain thread and wait; a plain call where this is it."""
+        if threading.current_thread().name.startswith(CHAIN_THREAD):
+            return work()
+        return self._chain.submit(work).result()
 
     async def on_reader(self, work: Callable[[], T]) -> T:
         """Run on one of the reader threads."""

@@ -70,6 +70,10 @@ class Env(Protocol):
         """Run on the ONE chain thread, which is the lock of all that changes state (inline in the simulation)."""
         ...
 
+    def call_chain(self, work: Callable[[], T]) -> T:
+        """The same for a thread that is not the loop's (a wallet at work): waits for the result; on the chain thread itself, just a call."""
+        ...
+
     async def on_reader(self, work: Callable[[], T]) -> T:
         """Run a heavy read on one of at most two reader threads."""
         ...
