@@ -108,7 +108,6 @@ def assemble(
         taken.append(one)
     weight = rules.max_weight - block_weight([first(0, ()), *draft.leading]) - _COUNT_WEIGHT
     cutoff = branch.median_time() if active.median_lock_time else draft.timestamp
-    body = list(draft.leading)
     for tx in (admission.tx for admission in txs):
         if weight < tx.weight or not is_final(tx, place.height, cutoff):
             continue
@@ -120,7 +119,7 @@ def assemble(
             totals, cost = _take(one, totals, cost, place, journal, active, rules)
             weight -= tx.weight
             taken.append(one)
-            body.append(tx)
+    body = [one.tx for one in taken]
     whole = (first(totals.fees, body), *body)
     block = make_block(draft, _header(draft, branch.tip.hash, whole), whole)
     check_unique(whole[:1], state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def grown() -> Chainlet:
     return chain
 
 
-def paid(chain: Chainlet, at: int = 1, **options: int) -> Transaction:
+def paid(chain: Chainlet, at: int = 1, **options: Any) -> Transaction:
     return spend([(chain.blocks[at].coinbase, 0)], [49 * COIN], **options)
 
 
@@ -203,7 +204,7 @@ def test_lock_times(grown: Chainlet, lock: int, sequence: int, final: bool) -> N
 def test_a_lock_time_is_compared_with_the_median_time_past(grown: Chainlet) -> None:
     """BIP113: not with the block's own time, however late that is."""
     median = grown.branch.median_time()
-    late = {"time": median + 1_000}
+    late: dict[str, Any] = {"time": median + 1_000}
     grown.check(block(grown.branch, [paid(grown, lock_time=median - 1, sequence=0)], **late))
     assert (
         refused(grown, block(grown.branch, [paid(grown, lock_time=median, sequence=0)], **late)).rule
