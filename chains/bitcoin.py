@@ -277,7 +277,10 @@ SPECS: Final[Mapping[str, ChainSpec]] = {s.name: s for s in (MAINNET, TESTNET3, 
 
 
 def custom(base: str, table: Mapping[str, Any]) -> ChainSpec:
-    """A chain like one of these, with a name and what else the table of its file changes. Raises ChainFileError."""
+    """A chain like one of these, with a name and what else the table of its file changes. Raises ChainFileError.
+
+    Unless it says otherwise, it begins at its easiest difficulty.
+    """
     p = override(PARAMETERS[base], {"client_name": table.get("name", base), **table})
     if p.better not in BETTER:
         raise ChainFileError(f"better is one of {', '.join(BETTER)}" + suggest(p.better, BETTER))
@@ -287,4 +290,6 @@ def custom(base: str, table: Mapping[str, Any]) -> ChainSpec:
         raise ChainFileError("difficulty.timespan is at least difficulty.spacing, which is at least 1")
     if p.halving_interval < 1 or p.maturity < 0:
         raise ChainFileError("halving_interval is at least 1, maturity at least 0")
+    if "bits" not in table.get("genesis", {}):
+        p = replace(p, genesis=replace(p.genesis, bits=p.difficulty.limit_bits))
     return build(p)
