@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,9 @@ from storage.kv import KV
 log = logging.getLogger("chainyard.mempool")
 
 MOST_REJECTS = 50_000
+
+Check = Callable[[Admission], None]
+"""A caller's own condition (a limit on the fee)."""
 
 
 class Shown:
@@ -118,32 +121,37 @@ class Gate:
         self.pool.check(admissions, at.now)
         return admissions
 
-    def submit(self, tx: Any, at: Position, source: int | None = None) -> Changes:
+    def submit(self, tx: Any, at: Position, source: int | None = None, check: Check = lambda _: None) -> Changes:
         """Take a transaction, and then the parked ones that waited for it.
 
-        Raises Refused("txn-already-in-mempool"), Missing (it is parked then), Invalid, Refused, Premature.
+        `check` sees the admission first; what it raises keeps the transaction out. Raises Refused("txn-already-in-mempool"), Missing (one
+        that a peer sent is parked then), Invalid, Refused, Premature.
         """
         changes = Changes()
-        self._take([tx], at, source, changes)
+        self._take([tx], at, source, changes, check)
         self._unpark(changes, at)
         return changes
 
-    def submit_package(self, txs: Sequence[Any], at: Position) -> Changes:
+    def submit_package(self, txs: Sequence[Any], at: Position, check: Check = lambda _: None) -> Changes:
         """Take several that are weighed together, parents first. Raises as `submit`; all or none."""
         changes = Changes()
-        self._take(list(txs), at, None, changes)
+        self._take(list(txs), at, None, changes, check)
         self._unpark(changes, at)
         return changes
 
-    def _take(self, txs: list[Any], at: Position, source: int | None, changes: Changes) -> None:
+    def _take(
+        self, txs: list[Any], at: Position, source: int | None, changes: Changes, check: Check = lambda _: None
+    ) -> None:
         fresh = [tx for tx in txs if tx.id not in self.pool]
         if not fresh:
             raise Refused("txn-already-in-mempool")
         try:
             admissions = self.judge(fresh, at)
+            for admission in admissions:
+                check(admission)
             changes.replaced += self.pool.add(admissions, at.now, at.height)
         except Missing as e:
-            if len(fresh) == 1:
+            if len(fresh) == 1 and source is not None:
                 tx = fresh[0]
                 size = len(getattr(tx, "raw", b""))
                 self.parked.add(Waiting(tx, tx.id, size, source, frozenset(e.hashes), at.now))

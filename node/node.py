@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from chains.spec import ChainSpec
 from ledger.api import Aid, SignatureCache
 from node.chain import Chain
-from node.gate import Changes, Gate, Position
+from node.gate import Changes, Check, Gate, Position
 from node.indexes import Index
 from node.mempool import Mempool, Pooled, PoolView
 from node.producer import Made, Producer, Purse
@@ -191,17 +191,17 @@ class Node:
         """Judge a block from anywhere. Raises Invalid, Mutated."""
         return self.chain.accept(block, self.env.now(), source=source)
 
-    def submit_tx(self, tx: Any, source: int | None = None) -> Changes:
+    def submit_tx(self, tx: Any, source: int | None = None, check: Check = lambda _: None) -> Changes:
         """Take a transaction into the pool. Raises as Gate.submit."""
         with self.position() as at:
-            changes = self.gate.submit(tx, at, source)
+            changes = self.gate.submit(tx, at, source, check)
         self._publish(PoolChanged(changes))
         return changes
 
-    def submit_package(self, txs: Sequence[Any]) -> Changes:
+    def submit_package(self, txs: Sequence[Any], check: Check = lambda _: None) -> Changes:
         """Take a package into the pool. Raises as Gate.submit_package."""
         with self.position() as at:
-            changes = self.gate.submit_package(txs, at)
+            changes = self.gate.submit_package(txs, at, check)
         self._publish(PoolChanged(changes))
         return changes
 
@@ -212,10 +212,12 @@ class Node:
             self._publish(PoolChanged(Changes(replaced=gone)))
         return gone
 
-    def make_block(self, purse: Purse, txs: Sequence[Any] | None = None, submit: bool = True) -> Any | None:
+    def make_block(
+        self, purse: Purse, txs: Sequence[Any] | None = None, submit: bool = True, stop: Callable[[], bool] | None = None
+    ) -> Any | None:
         """Produce one block here and now, of the pool or of just these admitted transactions, and connect it. None: stopped."""
         with self.position() as at:
-            made = self.producer.make(at, purse, lambda: self._stop_mining, txs)
+            made = self.producer.make(at, purse, stop or self.stopping.is_set, txs)
         if made is None:
             return None
         if submit:
@@ -232,11 +234,11 @@ class Node:
 
     # -- mining -----------------------------------------------------------------------------------------------------
 
-    async def generate(self, count: int, purse: Purse, max_tries: int | None = None) -> list[bytes]:
+    async def generate(self, count: int, purse: Purse, stop: Callable[[], bool] | None = None) -> list[bytes]:
         """Mine so many blocks, one chain job each, so that others have their turn; hashes in wire order."""
         hashes: list[bytes] = []
         while len(hashes) < count and not self.stopping.is_set():
-            block = await self.on_chain(lambda: self.make_block(purse))
+            block = await self.on_chain(lambda: self.make_block(purse, stop=stop))
             if block is None:
                 break
             hashes.append(block.header.hash)

@@ -65,6 +65,11 @@ def _default(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is not JSON")
 
 
+class Forbidden(RpcError):
+    """The user's whitelist does not hold the method."""
+
+
+@injected
 class Dispatcher:
     """Runs requests against a registry."""
 
@@ -88,9 +93,20 @@ class Dispatcher:
         self.warmup: str | None = None
         """While the node starts: the reason, answered to every call as IN_WARMUP."""
         self.on_call: Callable[[Call, str, float, RpcError | None], None] = lambda *_: None
+        self.active: dict[int, tuple[str, float]] = {}
+        """Calls under way: the method, and since when (`Env.monotonic`)."""
+        self._calls = 0
 
     async def run(self, method: Method, params: Any, call: Call) -> Any:
         """Call a method. Raises RpcError."""
+        self._calls = number = self._calls + 1
+        self.active[number] = (method.name, self.env.monotonic())
+        try:
+            return await self._run(method, params, call)
+        finally:
+            del self.active[number]
+
+    async def _run(self, method: Method, params: Any, call: Call) -> Any:
         try:
             arguments = self.registry.bind(method, params)
         except RpcError as e:
@@ -122,20 +138,31 @@ class Dispatcher:
             raise RpcError(INTERNAL_ERROR, "internal error (the log has the details)") from e
 
     def _inject(self, method: Method, call: Call, stack: ExitStack) -> dict[str, Any]:
-        return {
-            name: call if kind is Call else stack.enter_context(self.providers[kind](call))
-            for name, kind in method.injected
-        }
+        found: dict[str, Any] = {}
+        for name, kind in method.injected:
+            if kind is Call:
+                found[name] = call
+            elif kind is Dispatcher:
+                found[name] = self
+            else:
+                found[name] = stack.enter_context(self.providers[kind](call))
+        return found
 
     async def one(self, request: Any, call: Call) -> tuple[dict[str, Any] | None, int]:
         """Answer one request object; None for a notification. Also the HTTP status that Core would give."""
-        two = isinstance(request, dict) and request.get("jsonrpc") == "2.0"
+        version = request.get("jsonrpc", "1.0") if isinstance(request, dict) else "1.0"
+        two = version == "2.0"
         ident = request.get("id") if isinstance(request, dict) else None
         started = time.perf_counter()
         name = ""
         try:
             if not isinstance(request, dict):
                 raise RpcError(INVALID_REQUEST, "Invalid Request object")
+            if version not in ("1.0", "1.1", "2.0"):
+                wrong = (
+                    "JSON-RPC version not supported" if isinstance(version, str) else "jsonrpc field must be a string"
+                )
+                raise RpcError(INVALID_REQUEST, wrong)
             if "method" not in request:
                 raise RpcError(INVALID_REQUEST, "Missing method")
             if not isinstance(request["method"], str):
@@ -148,7 +175,7 @@ class Dispatcher:
                 raise RpcError(-28, self.warmup)
             method = self.registry.find(name)
             if not self.allowed(call.user, name):
-                raise RpcError(MISC_ERROR, f"{call.user} may not call {name}")
+                raise Forbidden(MISC_ERROR, f"{call.user} may not call {name}")
             result = await self.run(method, params, call)
             self.on_call(call, name, time.perf_counter() - started, None)
         except RpcError as e:
@@ -160,7 +187,7 @@ class Dispatcher:
                 error["data"] = e.data
             if two:
                 return {"jsonrpc": "2.0", "error": error, "id": ident}, 200
-            return {"result": None, "error": error, "id": ident}, _status(e.code)
+            return {"result": None, "error": error, "id": ident}, _status(e)
         if two and "id" not in request:
             return None, 204
         if two:
@@ -211,5 +238,7 @@ def encode_reply(reply: dict[str, Any]) -> bytes:
         return encode(reply)
 
 
-def _status(code: int) -> int:
-    return {INVALID_REQUEST: 400, METHOD_NOT_FOUND: 404}.get(code, 500)
+def _status(error: RpcError) -> int:
+    if isinstance(error, Forbidden):
+        return 403
+    return {INVALID_REQUEST: 400, METHOD_NOT_FOUND: 404}.get(error.code, 500)

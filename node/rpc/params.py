@@ -1,22 +1,36 @@
 """From JSON to Python by annotation: the signature of a method is its schema.
 
-What is not of the expected type raises RpcError(TYPE_ERROR) in Core's words; a family with other codes maps it (registry.py).
+What is not of the expected type raises WrongType in Core's words; a family with other codes maps it (dispatch.py).
 """
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Union, get_args, get_origin
+from decimal import Decimal
+from typing import Annotated, Any, Final, Union, get_args, get_origin
 
-from node.rpc.errors import DESERIALIZATION_ERROR, INVALID_PARAMETER, TYPE_ERROR, RpcError
+from node.rpc.errors import INVALID_PARAMETER, MISC_ERROR, TYPE_ERROR, RpcError
 
-COIN = 100_000_000
-MAX_MONEY = 21_000_000 * COIN
+COIN: Final = 100_000_000
+MAX_MONEY: Final = 21_000_000 * COIN
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+_SHOWN: Final = 256
+"""Characters of a client's own text that an error repeats."""
 
 
-def _json_name(value: Any) -> str:
+class WrongType(RpcError):
+    """A value of another JSON type than the one that is wanted."""
+
+    def __init__(self, value: Any, wanted: str) -> None:
+        super().__init__(TYPE_ERROR, f"JSON value of type {json_name(value)} is not of expected type {wanted}")
+        self.value = value
+
+
+def json_name(value: Any) -> str:
+    """What JSON calls the type of a value, in Core's words."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -30,7 +44,7 @@ def _json_name(value: Any) -> str:
 
 def expected(value: Any, wanted: str) -> RpcError:
     """The error for a value of another JSON type."""
-    return RpcError(TYPE_ERROR, f"JSON value of type {_json_name(value)} is not of expected type {wanted}")
+    return WrongType(value, wanted)
 
 
 def display_hex(data: bytes) -> str:
@@ -38,43 +52,54 @@ def display_hex(data: bytes) -> str:
     return data[::-1].hex()
 
 
+def is_hex(text: str) -> bool:
+    """Whether a text is an even number of hexadecimal digits, and nothing else."""
+    return _HEX.fullmatch(text) is not None
+
+
 def parse_hash(value: Any, name: str) -> bytes:
     """A hash from reversed hex, in wire order. Raises RpcError as Core's ParseHashV."""
     if not isinstance(value, str):
         raise expected(value, "string")
     if len(value) != 64:
-        raise RpcError(INVALID_PARAMETER, f"{name} must be of length 64 (not {len(value)}, for '{value[:80]}')")
-    try:
-        return bytes.fromhex(value)[::-1]
-    except ValueError:
-        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{value}')") from None
+        raise RpcError(INVALID_PARAMETER, f"{name} must be of length 64 (not {len(value)}, for '{value[:_SHOWN]}')")
+    if not is_hex(value):
+        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{value}')")
+    return bytes.fromhex(value)[::-1]
 
 
 def parse_hex(value: Any, name: str) -> bytes:
     """Bytes from hex. Raises RpcError as Core's ParseHexV."""
     if not isinstance(value, str):
         raise expected(value, "string")
-    try:
-        if " " in value:
-            raise ValueError
-        return bytes.fromhex(value)
-    except ValueError:
-        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{value[:80]}')") from None
+    if not value or not is_hex(value):
+        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{value[:_SHOWN]}')")
+    return bytes.fromhex(value)
 
 
 def parse_amount(value: Any, name: str = "amount") -> int:
     """Satoshi from a number or string of coins with at most 8 decimals. Raises RpcError as Core's AmountFromValue."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise RpcError(TYPE_ERROR, "Amount is not a number or string")
-    try:
-        amount = Decimal(str(value)) * COIN
-    except InvalidOperation:
-        raise RpcError(TYPE_ERROR, "Invalid amount") from None
-    if not amount.is_finite() or amount != int(amount):
+    text = value if isinstance(value, str) else str(value)
+    if len(text) > 64 or not _NUMBER.fullmatch(text):
+        raise RpcError(TYPE_ERROR, "Invalid amount")
+    amount = Decimal(text).scaleb(8)
+    if amount.adjusted() > 20:
+        raise RpcError(TYPE_ERROR, "Amount out of range" if amount else "Invalid amount")
+    if amount != int(amount):
         raise RpcError(TYPE_ERROR, "Invalid amount")
     if not 0 <= amount <= MAX_MONEY:
         raise RpcError(TYPE_ERROR, "Amount out of range")
     return int(amount)
+
+
+def parse_verbosity(value: Any, name: str) -> int:
+    """A level as a number, or as the truth value that older clients send. Raises RpcError."""
+    if isinstance(value, bool):
+        return int(value)
+    level: int = coerce(value, int, name)
+    return level
 
 
 def coins(sat: int) -> Decimal:
@@ -89,19 +114,8 @@ Hex = Annotated[bytes, parse_hex]
 """Bytes, hex in JSON."""
 Amount = Annotated[int, parse_amount]
 """Satoshi, coins in JSON."""
-
-
-def parse_raw(value: Any, name: str) -> bytes:
-    """Hex of a serialized thing. Raises RpcError(DESERIALIZATION_ERROR)."""
-    if not isinstance(value, str):
-        raise expected(value, "string")
-    try:
-        return bytes.fromhex(value)
-    except ValueError:
-        raise RpcError(DESERIALIZATION_ERROR, f"{name} is not hexadecimal") from None
-
-
-Raw = Annotated[bytes, parse_raw]
+Verbosity = Annotated[int, parse_verbosity]
+"""How much to tell: a number or a truth value."""
 
 
 def coerce(value: Any, annotation: Any, name: str) -> Any:
@@ -110,53 +124,57 @@ def coerce(value: Any, annotation: Any, name: str) -> Any:
     if origin is Annotated:
         return get_args(annotation)[1](value, name)
     if origin in (Union, types.UnionType):
-        options = get_args(annotation)
-        if value is None and type(None) in options:
-            return None
-        last: RpcError | None = None
-        for option in options:
-            if option is type(None):
-                continue
-            try:
-                return coerce(value, option, name)
-            except RpcError as e:
-                last = e
-        raise last or expected(value, "value")
+        return _any_of(value, get_args(annotation), name)
     if annotation is Any:
         return value
-    if annotation is bool:
-        if not isinstance(value, bool):
-            raise expected(value, "bool")
-        return value
     if annotation is int:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise expected(value, "number")
-        if isinstance(value, float):
-            if value != value or value in (float("inf"), float("-inf")) or int(value) != value:
-                raise RpcError(MISC_INTEGER, "JSON integer out of range")
-            value = int(value)
-        if not -(2**63) <= value < 2**63:
-            raise RpcError(MISC_INTEGER, "JSON integer out of range")
-        return value
+        return _integer(value)
+    wanted = _PLAIN.get(origin or annotation)
+    if wanted is None:
+        raise TypeError(f"no rule for parameter {name}: {annotation}")
+    types_, word = wanted
+    if not isinstance(value, types_) or (isinstance(value, bool) and annotation is not bool):
+        raise expected(value, word)
     if annotation is float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise expected(value, "number")
         return float(value)
-    if annotation is str:
-        if not isinstance(value, str):
-            raise expected(value, "string")
-        return value
-    if annotation is list or origin is list:
-        if not isinstance(value, list):
-            raise expected(value, "array")
-        inner = get_args(annotation)
-        return [coerce(v, inner[0], name) for v in value] if inner else value
-    if annotation is dict or origin is dict:
-        if not isinstance(value, dict):
-            raise expected(value, "object")
-        return value
-    raise TypeError(f"no rule for parameter {name}: {annotation}")
+    inner = get_args(annotation)
+    if origin is list and inner:
+        return [coerce(v, inner[0], name) for v in value]
+    return value
 
 
-MISC_INTEGER = -1
-"""Core answers -1 for an integer out of range."""
+_PLAIN: Final[dict[Any, tuple[Any, str]]] = {
+    bool: (bool, "bool"),
+    float: ((int, float), "number"),
+    str: (str, "string"),
+    list: (list, "array"),
+    dict: (dict, "object"),
+}
+
+
+def _any_of(value: Any, options: tuple[Any, ...], name: str) -> Any:
+    """The first option that fits; where none does, the error that says more than that the type is wrong."""
+    if value is None and type(None) in options:
+        return None
+    error: RpcError | None = None
+    for option in options:
+        if option is type(None):
+            continue
+        try:
+            return coerce(value, option, name)
+        except RpcError as e:
+            if error is None or isinstance(error, WrongType):
+                error = e
+    assert error is not None, "a union of nothing"
+    raise error
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise expected(value, "number")
+    if isinstance(value, float) and (not -(2.0**63) <= value < 2.0**63 or int(value) != value):
+        raise RpcError(MISC_ERROR, "JSON integer out of range")
+    number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise RpcError(MISC_ERROR, "JSON integer out of range")
+    return number

@@ -7,16 +7,22 @@ given a table of providers.
 from __future__ import annotations
 
 import inspect
+import json
+import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from node.rpc.errors import INVALID_PARAMETER, METHOD_NOT_FOUND, MISC_ERROR, RpcError
-from node.rpc.params import coerce
+from node.rpc.errors import INVALID_PARAMETER, METHOD_NOT_FOUND, MISC_ERROR, TYPE_ERROR, RpcError
+from node.rpc.params import WrongType, coerce
 
 Cost = Literal["light", "heavy", "write"]
 _NONE = inspect.Parameter.empty
+
+
+def _is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +34,20 @@ class Param:
     default: Any
     argument: str
     """The name in Python, where the client's is a keyword there."""
+    also: str = ""
+    """An older name that clients still use."""
 
     @property
     def required(self) -> bool:
         """Whether it must be given."""
         return self.default is _NONE
+
+    @property
+    def shown(self) -> str:
+        """How usage lines write it: strings in quotes."""
+        options = typing.get_args(self.annotation) if _is_union(self.annotation) else (self.annotation,)
+        kinds = {typing.get_args(o)[0] if typing.get_origin(o) is typing.Annotated else o for o in options}
+        return f'"{self.name}"' if kinds & {str, bytes} else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +67,14 @@ class Method:
     @property
     def usage(self) -> str:
         """The name and its parameters, optional ones in brackets, as Core's help shows them."""
-        needed = " ".join(p.name for p in self.params if p.required)
-        optional = " ".join(f"( {p.name} )" for p in self.params if not p.required)
-        return " ".join(part for part in (self.name, needed, optional) if part)
+        words, closing = [self.name], ""
+        for param in self.params:
+            if param.required:
+                words.append(param.shown)
+            else:
+                words += ["(", param.shown] if not closing else [param.shown]
+                closing = " )"
+        return " ".join(words) + closing
 
     @property
     def help(self) -> str:
@@ -73,8 +93,16 @@ def injected(cls: type) -> type:
     return cls
 
 
-def rpc(name: str, family: str, group: str, cost: Cost = "light", aliases: Iterable[str] = ()) -> Callable[[Any], Any]:
-    """Put a function into the table. A name that is there already fails at import."""
+def rpc(
+    name: str,
+    family: str,
+    group: str,
+    cost: Cost = "light",
+    aliases: Iterable[str] = (),
+    also: Mapping[str, str] | None = None,
+) -> Callable[[Any], Any]:
+    """Put a function into the table. A name that is there already fails at import. `also`: older names of parameters."""
+    older = also or {}
 
     def register(run: Any) -> Any:
         hints = typing.get_type_hints(run, include_extras=True)
@@ -84,7 +112,8 @@ def rpc(name: str, family: str, group: str, cost: Cost = "light", aliases: Itera
             if isinstance(annotation, type) and annotation in INJECTED:
                 inject.append((parameter.name, annotation))
             else:
-                params.append(Param(parameter.name.rstrip("_"), annotation, parameter.default, parameter.name))
+                shown = parameter.name.rstrip("_")
+                params.append(Param(shown, annotation, parameter.default, parameter.name, older.get(shown, "")))
         for one in (name, *aliases):
             if (family, one) in _METHODS:
                 raise RuntimeError(f"the method {one} is registered twice in family {family}")
@@ -96,16 +125,19 @@ def rpc(name: str, family: str, group: str, cost: Cost = "light", aliases: Itera
     return register
 
 
+@dataclass(slots=True)
 class Registry:
     """The methods of the families that a server offers."""
 
-    def __init__(self, families: Iterable[str]) -> None:
-        wanted = tuple(families)
-        self.methods: dict[str, Method] = {}
+    families: Iterable[str]
+    methods: dict[str, Method] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.families = tuple(self.families)
         for (family, name), method in _METHODS.items():
-            if family in wanted:
+            if family in self.families:
                 if name in self.methods:
-                    raise RuntimeError(f"{name} is in two of the families {wanted}")
+                    raise RuntimeError(f"{name} is in two of the families {self.families}")
                 self.methods[name] = method
 
     def find(self, name: str) -> Method:
@@ -117,19 +149,32 @@ class Registry:
 
     def bind(self, method: Method, params: Any) -> dict[str, Any]:
         """The client's parameters, by position or by name, as Python values. Raises RpcError."""
-        given = _by_name(method, params)
-        values = {}
-        for param in method.params:
+        if not params:
+            given = {}
+        else:
+            given = _by_name(method, params)
+        values: dict[str, Any] = {}
+        wrong: dict[str, str] = {}
+        for place, param in enumerate(method.params, 1):
             value = given.pop(param.name, _NONE)
+            if param.also:
+                older = given.pop(param.also, _NONE)
+                value = older if value is _NONE else value
             if value is _NONE or (value is None and not param.required):
                 if param.required:
                     raise RpcError(MISC_ERROR, method.help)
-                value = param.default
-            else:
-                value = coerce(value, param.annotation, param.name)
-            values[param.argument] = value
+                values[param.argument] = param.default
+                continue
+            try:
+                values[param.argument] = coerce(value, param.annotation, param.name)
+            except WrongType as e:
+                if e.value is not value:
+                    raise
+                wrong[f"Position {place} ({param.name})"] = e.message
         if given:
             raise RpcError(INVALID_PARAMETER, f"Unknown named parameter {next(iter(given))}")
+        if wrong:
+            raise RpcError(TYPE_ERROR, "Wrong type passed:\n" + json.dumps(wrong, indent=4))
         return values
 
 
@@ -140,11 +185,11 @@ def _by_name(method: Method, params: Any) -> dict[str, Any]:
         if not isinstance(positional, list):
             raise RpcError(INVALID_PARAMETER, "Parameter args must be an array")
     else:
-        given, positional = {}, params or []
+        given, positional = {}, params
     if len(positional) > len(method.params):
         raise RpcError(MISC_ERROR, method.help)
     for param, value in zip(method.params, positional, strict=False):
-        if param.name in given:
+        if param.name in given or (param.also and param.also in given):
             raise RpcError(
                 INVALID_PARAMETER, f"Parameter {param.name} specified twice both as positional and named argument"
             )

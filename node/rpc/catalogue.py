@@ -1,0 +1,67 @@
+"""Every file of Bitcoin-style methods, and what a server of them is made of: the daemon asks here for a dispatcher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from node.node import Node, Snapshot
+from node.rpc import (
+    blockchain_methods,
+    chain_control_methods,
+    control_methods,
+    generating_methods,
+    sending_methods,
+)
+from node.rpc.api import Control, Memory, Peers
+from node.rpc.dispatch import Call, Dispatcher, Provider
+from node.rpc.registry import Registry
+from node.rpc.translate import translate
+
+FILES = (
+    blockchain_methods,
+    chain_control_methods,
+    control_methods,
+    generating_methods,
+    sending_methods,
+)
+"""Importing them fills the table."""
+
+
+def _given(value: Any) -> Provider:
+    @contextmanager
+    def provide(_: Call) -> Iterator[Any]:
+        yield value
+
+    return provide
+
+
+def providers(node: Node, peers: Peers, control: Control) -> dict[Any, Provider]:
+    """What methods of the Bitcoin family ask for, for one node."""
+
+    @contextmanager
+    def snapshot(_: Call) -> Iterator[Snapshot]:
+        with node.snapshot() as at:
+            yield at
+
+    found: dict[Any, Provider] = {Node: _given(node), Peers: _given(peers), Control: _given(control)}
+    return {**found, Memory: _given(Memory()), Snapshot: snapshot}
+
+
+def bitcoin_dispatcher(
+    node: Node,
+    peers: Peers,
+    control: Control,
+    more: Mapping[Any, Provider] | None = None,
+    families: tuple[str, ...] = ("bitcoin",),
+    allowed: Callable[[str, str], bool] = lambda _user, _method: True,
+) -> Dispatcher:
+    """A dispatcher of the Bitcoin-style methods of a node; `more` provides what further families ask for."""
+    return Dispatcher(
+        Registry(families),
+        node.env,
+        {**providers(node, peers, control), **(more or {})},
+        translate=translate,
+        allowed=allowed,
+    )
