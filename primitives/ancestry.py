@@ -6,11 +6,14 @@ Knows no rule and no store.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from primitives.chain import Branch, Entry, Header
 
 H = TypeVar("H", bound=Header)
+
+GENERATIONS: Final = 7
+"""How far up an ommer's parent may lie, counted from the parent of the block that names it (Yellow Paper, 11.1)."""
 
 
 class Upto(Generic[H]):
@@ -41,3 +44,11 @@ class Upto(Generic[H]):
         """Median of the last eleven timestamps (of fewer, near genesis)."""
         times = sorted(e.header.timestamp for e in self.last(11))
         return times[len(times) // 2]
+
+
+def ommer_branch(ommer: Header, branch: Branch[Any]) -> Branch[Any] | None:
+    """The branch that an ommer extends, None where its parent is no recent ancestor of a child of `branch`."""
+    for entry in branch.last(GENERATIONS):
+        if entry.hash == ommer.parent:
+            return Upto(branch, entry.height)
+    return None

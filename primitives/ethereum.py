@@ -269,8 +269,8 @@ class EthereumBlock:
         return items
 
 
-def block_from_item(item: Item) -> EthereumBlock:
-    """Read a plain Ethereum block from its RLP list. Raises DecodeError."""
+def block_from_item(item: Item, directives: bytes = b"") -> EthereumBlock:
+    """Read a plain Ethereum block from its RLP list; directives come beside it. Raises DecodeError."""
     f = as_list(item, name="block")
     if len(f) not in (3, 4):
         raise DecodeError(f"block of {len(f)} parts")
@@ -279,6 +279,7 @@ def block_from_item(item: Item) -> EthereumBlock:
         tuple(transaction_from_item(tx) for tx in as_list(f[1], name="transactions")),
         tuple(header_from_item(h) for h in as_list(f[2], name="ommers")),
         tuple(withdrawal_from_item(w) for w in as_list(f[3], name="withdrawals")) if len(f) == 4 else None,
+        directives,
     )
 
 

@@ -184,9 +184,7 @@ class BlockRun:
         return result
 
 
-def execute_block(
-    block: EthereumBlock, branch: Branch[EthereumHeader], state: State, schedule: Schedule
-) -> BlockRun:
+def execute_block(block: EthereumBlock, branch: Branch[EthereumHeader], state: State, schedule: Schedule) -> BlockRun:
     """Run a block on its parent's state, commit, and compare with the header.
 
     Raises InvalidBlock with a transaction's own word, or "invalid gas used" | "invalid bloom" | "invalid receipt root hash" |

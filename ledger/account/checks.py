@@ -5,28 +5,25 @@ Difficulty and seals are the engine's. Messages are geth's (consensus/ethash, co
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from ledger.account import dao, fees
 from ledger.account.rules import AccountRules, Schedule
 from ledger.account.trie import list_root
 from primitives import rlp
-from primitives.ancestry import Upto
+from primitives.ancestry import GENERATIONS
 from primitives.chain import Branch
-from primitives.errors import InvalidBlock, InvalidHeader, Mutated
+from primitives.errors import InvalidBlock, InvalidHeader, MalformedBlock, Mutated
 from primitives.ethereum import EMPTY_OMMERS, EthereumBlock, EthereumHeader, header_item
 from primitives.hashing import keccak256
 from storage.kv import KV
+from storage.layout import OMMERS
 
 MAX_EXTRA: Final = 32
 MIN_GAS_LIMIT: Final = 5_000
 MAX_GAS_LIMIT: Final = 2**63 - 1
 GAS_LIMIT_QUOTIENT: Final = 1_024
 MAX_OMMERS: Final = 2
-GENERATIONS: Final = 7
-"""How far up an ommer's parent may lie."""
-OMMERS_PREFIX: Final = b"o"
-"""State: number, 8 bytes -> hashes of the ommers that the block of that number names."""
 
 
 def check_header(header: EthereumHeader, parent: EthereumHeader, schedule: Schedule) -> None:
@@ -54,10 +51,8 @@ def check_header(header: EthereumHeader, parent: EthereumHeader, schedule: Sched
     _check_optional(header, rules)
     if rules.fork.blobs is not None:
         _check_blob_fields(header, parent, rules)
-    first = schedule.dao_block
-    if first is not None and first <= header.number < first + dao.EXTRA_DATA_BLOCKS:
-        if header.extra_data != dao.EXTRA_DATA:
-            raise InvalidHeader("bad DAO pro-fork extra-data", header.extra_data.hex())
+    if dao.wants_extra_data(schedule.dao_block, header.number) and header.extra_data != dao.EXTRA_DATA:
+        raise InvalidHeader("bad DAO pro-fork extra-data", header.extra_data.hex())
 
 
 def _check_gas_limit(header: EthereumHeader, parent: EthereumHeader, rules: AccountRules) -> None:
@@ -79,7 +74,9 @@ def _check_base_fee(header: EthereumHeader, parent: EthereumHeader, rules: Accou
     elif header.base_fee is None:
         raise InvalidHeader("header is missing baseFee")
     elif header.base_fee != want:
-        detail = f"have {header.base_fee}, want {want}, parentBaseFee {parent.base_fee}, parentGasUsed {parent.gas_used}"
+        detail = (
+            f"have {header.base_fee}, want {want}, parentBaseFee {parent.base_fee}, parentGasUsed {parent.gas_used}"
+        )
         raise InvalidHeader("invalid baseFee", detail)
 
 
@@ -115,7 +112,7 @@ def check_body(block: EthereumBlock, rules: AccountRules) -> None:
     """Whether a body is the one that its header commits to, and within the sizes that need no state.
 
     Raises Mutated("transaction root hash mismatch" | "uncle root hash mismatch" | "withdrawals root hash mismatch"),
-    InvalidBlock("too many uncles" | "blob gas used mismatch" | "block RLP-encoded size exceeds maximum").
+    MalformedBlock("too many uncles" | "blob gas used mismatch" | "block RLP-encoded size exceeds maximum").
     """
     header = block.header
     if ommers_hash(block.side_headers) != header.ommers_hash:
@@ -130,12 +127,12 @@ def check_body(block: EthereumBlock, rules: AccountRules) -> None:
     elif block.withdrawals is not None:
         raise Mutated("withdrawals present in block body")
     if len(block.side_headers) > MAX_OMMERS:
-        raise InvalidBlock("too many uncles", f"{len(block.side_headers)}")
+        raise MalformedBlock("too many uncles", f"{len(block.side_headers)}")
     if rules.max_block_size is not None and (size := len(block.raw)) > rules.max_block_size:
-        raise InvalidBlock("block RLP-encoded size exceeds maximum", f"{size} > {rules.max_block_size}")
+        raise MalformedBlock("block RLP-encoded size exceeds maximum", f"{size} > {rules.max_block_size}")
     used = sum(fees.blob_gas(tx) for tx in block.txs)
     if used != (header.blob_gas_used or 0):
-        raise InvalidBlock("blob gas used mismatch", f"header {header.blob_gas_used}, calculated {used}")
+        raise MalformedBlock("blob gas used mismatch", f"header {header.blob_gas_used}, calculated {used}")
 
 
 def ommers_hash(ommers: tuple[EthereumHeader, ...]) -> bytes:
@@ -164,14 +161,6 @@ def check_ommers(block: EthereumBlock, branch: Branch[EthereumHeader], state: KV
         check_header(ommer, parent.header, schedule)
 
 
-def ommer_branch(ommer: EthereumHeader, branch: Branch[Any]) -> Branch[Any] | None:
-    """The branch that an ommer extends, None where its parent does not lie on `branch`."""
-    for entry in branch.last(GENERATIONS):
-        if entry.hash == ommer.parent:
-            return Upto(branch, entry.height)
-    return None
-
-
 def recent_ommers(state: KV, height: int) -> list[bytes]:
     """Hashes of the ommers that the blocks before `height` name, as far back as it matters."""
     found: list[bytes] = []
@@ -191,4 +180,4 @@ def remember_ommers(block: EthereumBlock, state: KV) -> None:
 
 
 def _ommers_key(height: int) -> bytes:
-    return OMMERS_PREFIX + height.to_bytes(8, "big")
+    return OMMERS + height.to_bytes(8, "big")

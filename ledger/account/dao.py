@@ -78,6 +78,11 @@ DRAINED: Final = bytes.fromhex(
 )
 
 
+def wants_extra_data(fork: int | None, number: int) -> bool:
+    """Whether the block of this number must carry the extra data, where the fork is at block `fork`."""
+    return fork is not None and fork <= number < fork + EXTRA_DATA_BLOCKS
+
+
 def move_ether(state: State) -> None:
     """Move the balance of each drained account to the refund contract."""
     for at in range(0, len(DRAINED), 20):

@@ -15,8 +15,8 @@ from primitives.ethereum import EMPTY_CODE, EMPTY_ROOT, Log
 from primitives.ethereum_fields import number
 from primitives.hashing import keccak256
 from storage.kv import KV
+from storage.layout import CODE
 
-CODE_PREFIX: Final = b"c"
 RIPEMD: Final = (3).to_bytes(20, "big")
 
 
@@ -119,7 +119,7 @@ class State:
         """The code with this hash. Raises SystemFault where it is not stored."""
         code = self._codes.get(code_hash)
         if code is None:
-            code = self._kv.get(CODE_PREFIX + code_hash)
+            code = self._kv.get(CODE + code_hash)
             if code is None:
                 raise SystemFault(f"missing code {code_hash.hex()}")
             self._codes[code_hash] = code
@@ -378,7 +378,7 @@ class State:
         return new_root
 
     def _keep_code(self, code_hash: bytes) -> None:
-        key = CODE_PREFIX + code_hash
+        key = CODE + code_hash
         if self._kv.get(key) is None:
             keep(self._kv, key, self._codes[code_hash])
 

@@ -120,9 +120,7 @@ def check_state(tx: EthereumTransaction, state: State, block: BlockContext, rule
         want += fees.blob_gas(tx) * tx.blob_fee_cap
     have = state.balance(sender)
     if have < want:
-        raise InvalidTx(
-            "insufficient funds for gas * price + value", f"address {_hex(sender)} have {have} want {want}"
-        )
+        raise InvalidTx("insufficient funds for gas * price + value", f"address {_hex(sender)} have {have} want {want}")
 
 
 def execute(

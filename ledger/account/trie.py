@@ -15,11 +15,11 @@ from primitives.ethereum import EMPTY_ROOT
 from primitives.ethereum_fields import number
 from primitives.hashing import keccak256
 from storage.kv import KV, Journal
+from storage.layout import NODE
 
 Node = Any
 """b"" (nothing), 32 bytes (a hash), or a list: RLP's own recursive shape."""
 
-NODE_PREFIX: Final = b"n"
 _TO_NIBBLES: Final = bytes(int(chr(i), 16) if chr(i) in "0123456789abcdef" else 0 for i in range(256))
 _FROM_NIBBLES: Final = b"0123456789abcdef" + bytes(240)
 
@@ -149,7 +149,7 @@ class Trie:
             return top or EMPTY_ROOT
         data = self._encode(top)
         root = keccak256(data)
-        keep(self._kv, NODE_PREFIX + root, data)
+        keep(self._kv, NODE + root, data)
         self._top[0] = root
         return root
 
@@ -193,7 +193,7 @@ class Trie:
         return proof
 
     def _load(self, digest: bytes) -> list[Node]:
-        data = self._kv.get(NODE_PREFIX + digest)
+        data = self._kv.get(NODE + digest)
         if data is None:
             raise SystemFault(f"missing trie node {digest.hex()}")
         return cast(list[Node], rlp.decode(data))
@@ -205,7 +205,7 @@ class Trie:
                 data = self._encode(child)
                 if len(data) >= 32:
                     node[i] = digest = keccak256(data)
-                    keep(self._kv, NODE_PREFIX + digest, data)
+                    keep(self._kv, NODE + digest, data)
         return rlp.encode(node)
 
     def _tidy(self, holder: list[Node], slot: int) -> None:
@@ -302,4 +302,4 @@ class _Proof(_Nowhere):
         self._nodes = nodes
 
     def get(self, key: bytes) -> bytes | None:
-        return self._nodes.get(key[len(NODE_PREFIX) :])
+        return self._nodes.get(key[len(NODE) :])

@@ -1,4 +1,4 @@
-"""State tests: one transaction on a given state, judged by the state root and the logs after it; and bare code runs (VMTests)."""
+"""State tests: one transaction on a given state, judged by the state root and the logs after it."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ from primitives.ethereum_tx import (
 from primitives.hashing import keccak256
 from tests.vectors.ethereum_data import Memory, data, files, fill, fixed, load, number, rules_of
 from tests.vectors.ethereum_exceptions import expect
-from vm.evm.api import BlockContext, Message, TxContext
-from vm.evm.interpreter import run
+from vm.evm.api import BlockContext
 
 Case = tuple[str, Callable[[], None]]
 
@@ -137,42 +136,6 @@ def state_tests(folder: Path) -> Iterator[Case]:
                     yield where, partial(run_state_test, test, fork, post)
 
 
-def run_vm_test(test: dict[str, Any]) -> None:
-    """Run bare code; no `post` means that it must fail."""
-    rules = rules_of("Frontier")
-    state = State(Memory())
-    fill(state, test["pre"])
-    call = test["exec"]
-    target = fixed(call["address"], 20)
-    code, given = data(call["code"]), number(call["gas"])
-    assert state.code(target) == code
-    block = block_context(test["env"], rules)
-    state.begin_transaction(())
-    message = Message(
-        fixed(call["caller"], 20), target, given, number(call["value"]), data(call["data"]), moves_value=False
-    )
-    context = TxContext(fixed(call["origin"], 20), number(call["gasPrice"]))
-    result = run(message, state, block, context, rules.fork)
-    if "post" not in test:
-        assert not result.success, "ran to its end"
-        return
-    assert result.success, f"failed: {result.halt!r}"
-    assert result.gas_left == number(test["gas"]), f"gas {result.gas_left}, not {number(test['gas'])}"
-    assert result.output == data(test["out"]), "output"
-    assert logs_hash(state.logs) == data(test["logs"]), "logs"
-    state.end_transaction(False)
-    wanted = State(Memory())
-    fill(wanted, {a: f for a, f in test["post"].items()})
-    assert state.commit() == wanted.root, "state root"
-
-
-def vm_tests(folder: Path) -> Iterator[Case]:
-    """The legacy bare runs."""
-    for path in files(folder):
-        for name, test in load(path).items():
-            yield f"{path.relative_to(folder)}:{name}", partial(run_vm_test, test)
-
-
 def _below(sub: str) -> Callable[[Path], Iterator[Case]]:
     return lambda folder: state_tests(folder / sub)
 
@@ -188,5 +151,4 @@ SUITES = {
     "state_tests_cancun": _below("legacytests/Cancun/GeneralStateTests"),
     "state_tests": _below("tests/GeneralStateTests"),
     "eest_state": eest_state,
-    "vm_tests": lambda folder: vm_tests(folder / "legacytests/Constantinople/VMTests"),
 }
