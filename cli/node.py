@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cli.output import USAGE, CliError, json_option
+from cli.output import USAGE, CliError, emit, json_option
 
 
 def _settings(command: Any) -> Any:
@@ -77,15 +78,24 @@ def dev(config_out: Path | None, **settings: Any) -> None:
 
 def run(settings: dict[str, Any], dev: bool, config_out: Path | None = None) -> None:
     """Load the configuration and run the daemon. Raises CliError with the exit code that fits."""
+    from node.banner import banner
     from node.config import ConfigError, load
-    from node.daemon import StartError, run_node
+    from node.daemon import run_node
+    from node.opening import StartError
 
     try:
         config = load(settings, os.environ, Path.cwd())
     except ConfigError as e:
         raise CliError(str(e), USAGE) from e
+
+    def announce(state: dict[str, Any]) -> None:
+        if config_out is not None:
+            config_out.write_text(json.dumps(state, indent=1))
+        if not config.quiet:
+            emit(state, lambda found: banner(found, dev))
+
     try:
-        status = run_node(config, dev=dev, config_out=config_out)
+        status = run_node(config, announce, dev)
     except StartError as e:
         raise CliError(str(e), e.exit_code, e.hint) from e
     if status:

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import TypeVar
 
-from primitives.env import OnConnection, Streams
+from primitives.env import Disk, OnConnection, Streams
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class RealEnv:
 
     def __init__(self, workers: int | None = None, seed: int | None = None) -> None:
         self.random: Random = Random(secrets.randbits(256) if seed is None else seed)
-        self.disk = RealDisk()
+        self.disk: Disk = RealDisk()
         self._offset = 0
         self._frozen: int | None = None
         self._chain = ThreadPoolExecutor(1, CHAIN_THREAD)

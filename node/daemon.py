@@ -1,0 +1,290 @@
+"""The daemon: one process with a node, its peers, wallets and server. It starts them in order, says where they are, stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from node import log as logs
+from node.banner import report
+from node.client import COOKIE_FILE, RUN_FILE
+from node.config import Config
+from node.env import RealEnv
+from node.node import Node, Snapshot
+from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
+from node.peering import Peering
+from node.producer import Purse
+from node.progress import Progress
+from node.rpc.api import Control, Memory, Peers
+from node.rpc.auth import Credentials, parse_rpcauth, write_cookie
+from node.rpc.dispatch import Call, Dispatcher, Provider
+from node.rpc.methods import bitcoin_registry
+from node.rpc.server import BitcoinServer, loopback
+from node.rpc.translate import translate
+from node.signature_cache import BoundedCache
+from node.wallets import Wallets
+from primitives import native
+from primitives.address import decode as decode_address
+from primitives.errors import DecodeError, SystemFault
+
+log = logging.getLogger("chainyard.node")
+
+INTERRUPTED, MACHINE = 130, 6
+ANYONE = b"\x51"
+"""Where mined blocks pay when nobody said where: anyone may spend it."""
+
+
+Announce = Callable[[dict[str, Any]], None]
+"""Told once where everything is (node/banner.py: report)."""
+
+
+def run_node(config: Config, announce: Announce, dev: bool = False) -> int:
+    """Run until stopped; returns the exit code. Raises StartError."""
+    try:
+        logs.start(
+            config.log_level,
+            config.log,
+            config.log_format,
+            config.chain_folder / config.log_file if config.log_file and not config.ephemeral else None,
+        )
+    except (logs.LogError, OSError) as e:
+        raise StartError(str(e), USAGE) from e
+    native.announce()
+    os.umask(0o077)
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        with opened(config) as found:
+            return asyncio.run(_run(config, found, announce, dev))
+    finally:
+        logs.stop()
+
+
+class Daemon:
+    """The parts of one running process; what the control methods ask for."""
+
+    def __init__(
+        self, config: Config, found: Opened, env: RealEnv, node: Node, peering: Peering, wallets: Wallets
+    ) -> None:
+        self.config = config
+        self.env = env
+        self.node = node
+        self.peering = peering
+        self.wallets = wallets
+        self.memory = Memory()
+        self.directory = None if found.directory is None else found.directory.path
+        self.server: BitcoinServer | None = None
+
+    @property
+    def log_path(self) -> Path | None:
+        """Where the log is written."""
+        return self.directory / self.config.log_file if self.directory is not None and self.config.log_file else None
+
+    @property
+    def data_directory(self) -> Path | None:
+        """Where files may be written."""
+        return self.directory
+
+    def stop(self) -> None:
+        """End the process in order."""
+        asyncio.get_running_loop().call_soon(self.node.stop)
+
+    def providers(self) -> dict[Any, Provider]:
+        """What the parameters of methods stand for."""
+
+        @contextmanager
+        def snapshot(_call: Call) -> Iterator[Snapshot]:
+            with self.node.snapshot() as found:
+                yield found
+
+        def just(value: Any) -> Provider:
+            @contextmanager
+            def give(_call: Call) -> Iterator[Any]:
+                yield value
+
+            return give
+
+        return {
+            Node: just(self.node),
+            Snapshot: snapshot,
+            Peers: just(self.peering),
+            Control: just(self),
+            Memory: just(self.memory),
+            Wallets: just(self.wallets),
+        }
+
+
+def _credentials(config: Config, env: RealEnv, directory: Path | None) -> tuple[Credentials, ...]:
+    known = []
+    if config.rpc_user or config.rpc_password:
+        if not (config.rpc_user and config.rpc_password):
+            raise StartError("rpc_user and rpc_password go together", USAGE)
+        known.append(Credentials(config.rpc_user, config.rpc_password))
+    try:
+        known += [parse_rpcauth(line) for line in config.rpc_auth]
+    except ValueError as e:
+        raise StartError(str(e), USAGE) from e
+    if not known and not loopback(config.rpc_host):
+        raise StartError(
+            f"the RPC would listen on {config.rpc_host} without a password",
+            USAGE,
+            "set rpc_user and rpc_password, or rpc_auth",
+        )
+    if directory is not None:
+        known.append(write_cookie(env, directory / COOKIE_FILE))
+    return tuple(known)
+
+
+def _allowed(config: Config) -> Any:
+    rules = dict(line.partition(":")[::2] for line in config.rpc_whitelist)
+    lists = {user: set(methods.split(",")) for user, methods in rules.items()}
+    return lambda user, method: user not in lists or method in lists[user]
+
+
+async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> int:
+    loop = asyncio.get_running_loop()
+    env = RealEnv(seed=config.seed)
+    threads = config.threads or os.cpu_count() or 1
+    async with AsyncExitStack() as stack:
+        stack.callback(env.close)
+        executor = ThreadPoolExecutor(threads, "scripts") if threads > 1 else None
+        if executor is not None:
+            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        progress = Progress(env.monotonic, quiet=config.quiet)
+        with explained():
+            node = await env.on_chain(
+                lambda: Node(
+                    found.spec,
+                    env,
+                    found.store,
+                    indexes=indexes_of(config),
+                    cache=BoundedCache(),
+                    executor=executor,
+                    progress=progress,
+                )
+            )
+        node.attach(loop)
+        folder = found.directory.path if found.directory is not None else None
+        wallets = Wallets(node, (folder or Path(stack.enter_context(_scratch()))) / "wallets", env)
+        peering = Peering(node, env, config, folder)
+        daemon = Daemon(config, found, env, node, peering, wallets)
+        _on_signals(loop, node)
+        await _load_wallets(daemon, progress)
+        stack.callback(wallets.close)
+        await _serve(daemon, stack, announce, dev)
+        async with asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(node.keep_time()), tasks.create_task(peering.run())]
+            if config.mine:
+                node.mine(Purse(_payee(daemon), threads))
+            gc.freeze()
+            await node.stopping.wait()
+            node.stop_mining()
+            for task in work:
+                task.cancel()
+    if node.fault is not None:
+        raise StartError(str(node.fault), MACHINE)
+    return 0
+
+
+async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev: bool) -> None:
+    """Open the ports, write the run file, and say where everything is."""
+    config, env, node = daemon.config, daemon.env, daemon.node
+    network = node.spec.network
+    if config.listen:
+        port = network.p2p_port if config.port is None else config.port
+        if config.port is None and dev:
+            port = 0
+        try:
+            await daemon.peering.listen(config.host, port)
+        except OSError as e:
+            raise bind_error(e, "peers", config.host, port) from e
+    credentials = _credentials(config, env, daemon.directory)
+    if dev and not credentials:
+        credentials = (Credentials("dev", "dev"),)
+    dispatcher = Dispatcher(
+        bitcoin_registry(node.spec.rpc), env, daemon.providers(), translate=translate, allowed=_allowed(config)
+    )
+    server = BitcoinServer(env, dispatcher, credentials)
+    port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port
+    try:
+        await server.start(config.rpc_host, port)
+    except OSError as e:
+        raise bind_error(e, "RPC", config.rpc_host, port) from e
+    stack.push_async_callback(server.stop)
+    daemon.server = server
+    state = report(daemon.node, config, daemon.peering.port, server.port, daemon.directory, credentials)
+    if daemon.directory is not None:
+        run = {
+            "pid": os.getpid(),
+            "rpc_host": config.rpc_host,
+            "bitcoin_rpc_port": server.port,
+            "port": daemon.peering.port,
+        }
+        env.disk.write(daemon.directory / RUN_FILE, json.dumps(run).encode())
+        for name in (RUN_FILE, COOKIE_FILE):
+            stack.callback(env.disk.remove, daemon.directory / name)
+    announce(state)
+    log.info("%s at height %d, tip %s", node.spec.name, node.chain.tip.height, node.chain.tip.hash[::-1].hex())
+
+
+async def _load_wallets(daemon: Daemon, progress: Progress) -> None:
+    """Load those that are remembered and those that the configuration names."""
+    wallets = daemon.wallets
+    names = dict.fromkeys([*wallets.remembered(), *daemon.config.wallets])
+    for name in names:
+        try:
+            await daemon.env.on_worker(
+                lambda name=name: wallets.load(name, lambda at, of: progress(f"scanning {name}", at, of))
+            )  # type: ignore[misc]
+        except SystemFault:
+            raise
+        except Exception as e:
+            if name in daemon.config.wallets:
+                raise StartError(f"wallet {name!r} cannot be loaded: {e}", START) from e
+            log.warning("wallet %r is not loaded: %s", name, e)
+
+
+def _payee(daemon: Daemon) -> bytes:
+    """The script that mined blocks pay."""
+    if daemon.config.mine_to:
+        try:
+            return decode_address(daemon.config.mine_to, daemon.node.spec.addresses)
+        except DecodeError as e:
+            raise StartError(f"mine_to: {e}", USAGE) from e
+    for wallet in daemon.wallets.loaded.values():
+        return decode_address(wallet.new_address("mining"), daemon.node.spec.addresses)
+    return ANYONE
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, node: Node) -> None:
+    """Once: stop in order. Twice: stop now."""
+
+    def stop() -> None:
+        if node.stopping.is_set():
+            os._exit(INTERRUPTED)
+        log.info("stopping")
+        node.stop()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop)
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """A folder for the wallets of a chain in memory, gone at the end."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="chainyard-") as folder:
+        yield folder

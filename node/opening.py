@@ -1,0 +1,125 @@
+"""Opening a chain for use: the spec, the locked folder and the store that a configuration means, and each way it can fail in one line."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chains.catalogue import load
+from chains.overrides import ChainFileError
+from chains.spec import ChainSpec
+from node.block_filters import FilterIndex
+from node.config import Config
+from node.data_directory import DataDirectory, DirectoryTaken, Spoilt, free_space
+from node.identity import ForeignData, NewerData, OlderData
+from node.indexes import Index, TransactionIndex
+from primitives.errors import SystemFault
+from storage.durability import Durability
+from storage.kv import Store
+from storage.memory import MemoryStore
+
+USAGE, START, MACHINE = 2, 5, 6
+LITTLE_SPACE = 50_000_000
+
+
+class StartError(Exception):
+    """The node cannot start here: what, why, and what to do."""
+
+    def __init__(self, message: str, exit_code: int = START, hint: str = "") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A spec, its store, and the folder that is locked for it (None in memory)."""
+
+    spec: ChainSpec
+    store: Store
+    directory: DataDirectory | None
+
+
+def find_spec(config: Config) -> ChainSpec:
+    """The chain that the configuration names, with the node's own relay policy. Raises StartError."""
+    try:
+        spec = load(config.chain)
+    except ChainFileError as e:
+        raise StartError(str(e), USAGE) from e
+    return replace(spec, ledger=_with_policy(spec, config))
+
+
+def _with_policy(spec: ChainSpec, config: Config) -> Any:
+    """The ledger with this node's taste: fees, size of the pool, and whether what is not standard is relayed."""
+    ledger = spec.ledger
+    policy = ledger.policy
+    changes: dict[str, Any] = {"max_bytes": config.max_mempool * 1_000_000}
+    if hasattr(policy, "min_relay_rate"):
+        changes["min_relay_rate"] = config.min_relay_fee
+        if config.accept_nonstandard is not None:
+            changes["require_standard"] = not config.accept_nonstandard
+    return replace(ledger, policy=replace(policy, **changes))  # type: ignore[type-var]
+
+
+def indexes_of(config: Config) -> tuple[Index, ...]:
+    """The optional indices that the configuration asks for."""
+    found: list[Index] = []
+    if config.txindex:
+        found.append(TransactionIndex())
+    if config.blockfilterindex:
+        found.append(FilterIndex())
+    return tuple(found)
+
+
+@contextmanager
+def opened(config: Config, durability: Durability | None = None) -> Iterator[Opened]:
+    """Lock the folder and open the store; closed at the end. Raises StartError."""
+    spec = find_spec(config)
+    if config.ephemeral:
+        yield Opened(spec, MemoryStore(Durability.NONE), None)
+        return
+    try:
+        wanted = durability or Durability(config.durability)
+    except ValueError:
+        raise StartError(f"durability is full, batch or none, not {config.durability!r}", USAGE) from None
+    try:
+        with DataDirectory(config.chain_folder) as directory:
+            if (free := free_space(directory.path)) < LITTLE_SPACE:
+                raise StartError(
+                    f"{free // 1_000_000} MB are free on the disk of {directory.path}", MACHINE, "free some space"
+                )
+            with directory.store(wanted) as store:
+                yield Opened(spec, store, directory)
+    except (DirectoryTaken, Spoilt) as e:
+        raise StartError(str(e), START) from e
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn what opening a chain can raise into StartErrors."""
+    try:
+        yield
+    except ForeignData as e:
+        raise StartError(str(e), START, "choose another --datadir, or the --chain that it belongs to") from e
+    except NewerData as e:
+        raise StartError(str(e), START, "update Chainyard, or choose another --datadir") from e
+    except OlderData as e:
+        raise StartError(str(e), START) from e
+    except SystemFault as e:
+        raise StartError(str(e), MACHINE) from e
+
+
+def bind_error(error: OSError, what: str, host: str, port: int | None) -> StartError:
+    """Why a port cannot be used, in one line."""
+    if error.errno == errno.EADDRINUSE:
+        return StartError(
+            f"port {port} on {host} is in use ({what})",
+            START,
+            "stop what uses it, or choose another port (0: a free one)",
+        )
+    if error.errno == errno.EACCES:
+        return StartError(f"port {port} on {host} may not be used ({what})", START, "choose a port above 1023")
+    return StartError(f"cannot listen on {host}:{port} ({what}): {error.strerror or error}", START)
