@@ -73,7 +73,7 @@ TABLE: Final = (
     Space("node", NODE, "keccak-256 of the node", "trie node", "ledger/account/trie.py"),
     Space("code", CODE, "keccak-256 of the code", "a contract's code", "ledger/account/state.py"),
     Space("ommers", OMMERS, "u64 number of a recent block", "hashes of the ommers that it names", "ledger/account/checks.py"),
-    Space("pooled", POOLED, "sender, u64 nonce", "wei that the sender's pooled transactions up to this one may cost; shown by the pool, never stored", "ledger/account/admission.py"),
+    Space("pooled", POOLED, "sender, u64 nonce", "wei that pooled transactions may cost; never stored", "ledger/account/admission.py"),
     Space("transaction", TX, "id", "hash of the block, u32 place in it", "node/indexes.py"),
     Space("filter", FILTER, "hash of the block", "filter header (32 bytes), basic filter (BIP158)", "node/indexes.py"),
     Space("coin statistics", COIN_STATISTICS, "u32 height", "counts, amounts and the rolling hash of all coins", "node/indexes.py"),
