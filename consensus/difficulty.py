@@ -56,6 +56,8 @@ def next_bits(rule: Retarget, branch: Branch[Any], timestamp: int) -> int:
 def last_real_bits(rule: Retarget, branch: Branch[Any]) -> int:
     """The bits of the newest block of the period that did not use the testnet rule, else of its first."""
     entry, limit = branch.tip, rule.limit_bits
+    if rule.fixed and branch.at(0).header.bits == limit:
+        return limit  # regtest: no block ever had others
     while entry.height and entry.height % rule.interval and entry.header.bits == limit:
         entry = branch.at(entry.height - 1)
     return int(entry.header.bits)

@@ -17,7 +17,7 @@ from vm.script.flags import Flags
 from vm.script.sighash import SpendContext
 from vm.script.verify import verify_input
 
-BATCH: Final = 24
+BATCH: Final = 12
 """Inputs a thread takes at a time; fewer than two batches are not worth handing over."""
 
 

@@ -92,7 +92,8 @@ def test_the_lowest_nonce_is_found_on_one_thread() -> None:
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_search_stops_when_it_is_told(threads: int) -> None:
-    chain, asked = Chainlet(), []
+    chain = Chainlet()
+    asked: list[None] = []
 
     def stop() -> bool:
         asked.append(None)
