@@ -12,21 +12,31 @@ OUTPUT: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR: Final = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
 
 
-def _step(state: int, value: int) -> int:
-    top = state >> 35
-    state = (state & 0x7FFFFFFFF) << 5 ^ value
+_PLACES: Final = {character: place for place, character in enumerate(INPUT)}
+
+
+def _reduced(top: int) -> int:
+    """What is added for the five bits that are shifted out."""
+    total = 0
     for bit, term in enumerate(_GENERATOR):
         if top >> bit & 1:
-            state ^= term
-    return state
+            total ^= term
+    return total
+
+
+_REDUCED: Final = tuple(_reduced(top) for top in range(32))
+
+
+def _step(state: int, value: int) -> int:
+    return (state & 0x7FFFFFFFF) << 5 ^ value ^ _REDUCED[state >> 35]
 
 
 def checksum(text: str) -> str:
     """The checksum of a descriptor without one. Raises DecodeError for a character that descriptors do not have."""
     state, group, count = 1, 0, 0
     for at, character in enumerate(text):
-        place = INPUT.find(character)
-        if place < 0:
+        place = _PLACES.get(character)
+        if place is None:
             raise DecodeError(f"invalid character in a descriptor at position {at}")
         state = _step(state, place & 31)
         group = group * 3 + (place >> 5)

@@ -68,6 +68,7 @@ class Sources:
         self.gap = gap
         self.all: list[Source] = []
         self._owners: dict[bytes, Owner] = {}
+        self._concrete: dict[tuple[str, int], str] = {}
 
     def owner_of(self, script: bytes) -> Owner | None:
         """Whose a script is."""
@@ -152,7 +153,11 @@ class Sources:
 
     def concrete(self, owner: Owner) -> str:
         """The descriptor of an owner's script alone: each key with its origin, no wildcard, nothing to derive."""
-        return owner.source.descriptor.map_keys(lambda key: _fixed(key, owner.number)).text(self.style)
+        found = self._concrete.get((owner.source.text, owner.number))
+        if found is None:
+            found = owner.source.descriptor.map_keys(lambda key: _fixed(key, owner.number)).text(self.style)
+            self._concrete[owner.source.text, owner.number] = found
+        return found
 
     def __iter__(self) -> Iterator[Source]:
         return iter(self.all)

@@ -47,6 +47,7 @@ class WalletState:
         self.history: History[Owner] = History(self.sources.owner_of, net.maturity)
         self.frozen: set[bytes] = {bytes.fromhex(point) for point in keys.frozen}
         self.reserved: set[bytes] = set()
+        self._addresses: dict[bytes, str | None] = {}
         self._written = env.monotonic()
         self._dirty = False
 
@@ -199,8 +200,13 @@ class WalletState:
             raise WalletError(BAD_ADDRESS, str(e)) from None
 
     def address_of(self, script: bytes) -> str | None:
-        """The address of a script, if it has one."""
-        return addresses.encode(script, self.net.addresses)
+        """The address of a script, if it has one. Those of our own scripts are asked for again and again, and kept."""
+        if script in self._addresses:
+            return self._addresses[script]
+        address = addresses.encode(script, self.net.addresses)
+        if self.sources.owner_of(script) is not None:
+            self._addresses[script] = address
+        return address
 
     def label_of(self, script: bytes) -> str | None:
         """The label of a script; None where it has none: somebody else's, change, or an address not given out."""
