@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from vm.evm.code import NO_CODE
+
 Address = bytes  # 20 bytes
 NO_ADDRESS = bytes(20)
 
@@ -241,11 +243,11 @@ class Frame:
     __slots__ = (
         "address",
         "block",
+        "book",
         "code",
         "data",
         "fork",
         "gas",
-        "jumps",
         "memory",
         "message",
         "output",
@@ -272,9 +274,9 @@ class Frame:
         self.address = message.target
         self.gas = message.gas
         self.code = b""
-        self.jumps = b""  # the code with push data blanked: a jump may go where it has a JUMPDEST
+        self.book = NO_CODE  # what is known of the code
         self.data = b""  # what CALLDATA instructions read: nothing in a creation
-        self.pc = 0
+        self.pc = 0  # ENDED once the frame has ended
         self.stack: list[int] = []
         self.memory = bytearray()
         self.return_data = b""  # of the last call that this frame made
@@ -304,7 +306,9 @@ class Tracer(Protocol):
 
 
 Operation = Callable[[Frame], bool | None]
-"""Changes the frame; True means that the frame stops here, for good or until its pending call has ended."""
+"""Changes the frame; True means that the next instruction is not the one that follows: a jump, a call, an end."""
+
+ENDED = -1
 
 
 @dataclass(frozen=True, slots=True)

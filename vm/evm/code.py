@@ -1,13 +1,14 @@
-"""What is known of code before it runs: where its jumps may land.
+"""What is known of code beside its bytes: where its jumps may land, and which of its stretches are compiled.
 
-It knows no gas and no fork. The cache is bounded in entries, and holds no long code.
+It knows no instruction but PUSH and JUMPDEST, and no fork: a book belongs to one.
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Final
 
-JUMPDEST = 0x5B
-CACHED_SIZE = 1 << 16  # longer init code (lawful before EIP-3860) is analysed anew each time
+JUMPDEST: Final = 0x5B
 
 _PUSH = re.compile(b"|".join(b"\\x%02x.{0,%d}" % (0x5F + size, size) for size in range(1, 33)), re.DOTALL)
 _BLANKS = [bytes(size) for size in range(34)]
@@ -17,13 +18,18 @@ def _blank(match: re.Match[bytes]) -> bytes:
     return _BLANKS[match.end() - match.start()]
 
 
-def _blanked(code: bytes) -> bytes:
-    return _PUSH.sub(_blank, code)
+class Book:
+    """What the interpreter has learnt of one code under one fork."""
+
+    def __init__(self, code: bytes) -> None:
+        self.code = code
+        self.heat: dict[int, int] = {}  # how often control came to a position
+        self.regions: dict[int, Callable[[Any], int]] = {}
+
+    @cached_property
+    def jumps(self) -> bytes:
+        """The code with its PUSH instructions blanked: where it has a JUMPDEST, a jump may land."""
+        return _PUSH.sub(_blank, self.code)
 
 
-_cached = lru_cache(maxsize=512)(_blanked)
-
-
-def jump_map(code: bytes) -> bytes:
-    """Give the code with its PUSH instructions blanked, so that a JUMPDEST byte in it is one to jump to."""
-    return _cached(code) if len(code) <= CACHED_SIZE else _blanked(code)
+NO_CODE: Final = Book(b"")

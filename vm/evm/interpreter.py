@@ -5,6 +5,7 @@ It knows no transaction: intrinsic gas, refunds and fees are the ledger's.
 
 from vm.evm.addresses import delegate_of
 from vm.evm.api import (
+    ENDED,
     AddressCollision,
     BlockContext,
     CallDepth,
@@ -27,7 +28,7 @@ from vm.evm.api import (
     TxContext,
     World,
 )
-from vm.evm.code import jump_map
+from vm.evm.regions import HOT, REGIONS, book_of, compile_region, stepped
 
 DEPTH_LIMIT = 1_024
 NONCE_LIMIT = 2**64 - 1
@@ -91,7 +92,7 @@ def _begin(frame: Frame) -> Result | None:
     if not code:
         return Result(message.gas, b"")
     frame.code = code
-    frame.jumps = jump_map(code)
+    frame.book = book_of(code, fork)
     frame.data = message.data
     return None
 
@@ -117,7 +118,7 @@ def _begin_creation(frame: Frame) -> Result | None:
     else:
         world.touch(target)
     frame.code = message.data
-    frame.jumps = jump_map(message.data)
+    frame.book = book_of(message.data, fork)
     return None
 
 
@@ -152,6 +153,32 @@ def _execute(frame: Frame) -> Result | None:
 
 
 def _loop(frame: Frame) -> None:
+    """Run until the frame ends or waits: in compiled regions where control came often, else step by step."""
+    book = frame.book
+    regions, heat = book.regions, book.heat
+    pc = frame.pc
+    while True:
+        region = regions.get(pc)
+        if region is None:
+            count = heat[pc] = heat.get(pc, 0) + 1
+            if count >= HOT and len(regions) < REGIONS:
+                region = regions[pc] = compile_region(book, frame.fork, pc)
+        if region is not None:
+            pc = region(frame)
+            if pc >= 0:
+                continue
+            if pc == ENDED:
+                return
+            pc = stepped(pc)
+        frame.pc = pc
+        _step(frame)
+        pc = frame.pc
+        if pc == ENDED or frame.pending is not None:
+            return
+
+
+def _step(frame: Frame) -> None:
+    """Run instructions one by one until one does not lead to the next."""
     rows, code, stack = frame.fork.rows, frame.code, frame.stack
     end = len(code)
     while (pc := frame.pc) < end:
@@ -160,7 +187,7 @@ def _loop(frame: Frame) -> None:
         if depth < least:
             raise StackUnderflow(f"stack underflow ({depth} <=> {least})")
         if depth > most:
-            raise StackOverflow(f"stack limit reached {depth + 1} ({most})")
+            raise StackOverflow(f"stack limit reached {depth} ({most})")
         frame.gas -= gas
         if frame.gas < 0:
             raise OutOfGas
@@ -168,6 +195,7 @@ def _loop(frame: Frame) -> None:
         if run(frame):
             return
     frame.output = b""
+    frame.pc = ENDED
 
 
 def _traced_loop(frame: Frame, tracer: Tracer) -> None:
@@ -180,13 +208,14 @@ def _traced_loop(frame: Frame, tracer: Tracer) -> None:
         if depth < least:
             raise StackUnderflow(f"stack underflow ({depth} <=> {least})")
         if depth > most:
-            raise StackOverflow(f"stack limit reached {depth + 1} ({most})")
+            raise StackOverflow(f"stack limit reached {depth} ({most})")
         frame.charge(gas)
         frame.pc = pc + 1
-        if run(frame):
+        if run(frame) and (frame.pc == ENDED or frame.pending is not None):
             return
     tracer.step(frame, 0)
     frame.output = b""
+    frame.pc = ENDED
 
 
 def _deploy(frame: Frame) -> None:

@@ -3,7 +3,7 @@
 It knows no calls: those are in system.py.
 """
 
-from vm.evm.api import Frame, InvalidJump, Revert
+from vm.evm.api import ENDED, Frame, InvalidJump, Revert
 from vm.evm.code import JUMPDEST
 from vm.evm.gas import expand
 
@@ -11,30 +11,34 @@ from vm.evm.gas import expand
 def stop(frame: Frame) -> bool:
     """End the frame with no output."""
     frame.output = b""
+    frame.pc = ENDED
     return True
 
 
 def check_jump(frame: Frame, target: int) -> None:
     """Raises InvalidJump unless a JUMPDEST that is no push data is there."""
-    jumps = frame.jumps
+    jumps = frame.book.jumps
     if target >= len(jumps) or jumps[target] != JUMPDEST:
         raise InvalidJump
 
 
-def jump(frame: Frame) -> None:
+def jump(frame: Frame) -> bool:
     """Go to a JUMPDEST."""
     target = frame.stack.pop()
     check_jump(frame, target)
     frame.pc = target
+    return True
 
 
-def jumpi(frame: Frame) -> None:
+def jumpi(frame: Frame) -> bool:
     """Go to a JUMPDEST if the condition is not zero."""
     stack = frame.stack
     target = stack.pop()
-    if stack.pop():
-        check_jump(frame, target)
-        frame.pc = target
+    if not stack.pop():
+        return False
+    check_jump(frame, target)
+    frame.pc = target
+    return True
 
 
 def pc(frame: Frame) -> None:
@@ -57,6 +61,7 @@ def return_(frame: Frame) -> bool:
     offset, size = stack.pop(), stack.pop()
     expand(frame, offset, size)
     frame.output = bytes(frame.memory[offset : offset + size])
+    frame.pc = ENDED
     return True
 
 

@@ -4,7 +4,7 @@ A call only leaves its message in `frame.pending`; it knows no interpreter, whic
 """
 
 from vm.evm.addresses import contract_address, delegate_of, salted_address
-from vm.evm.api import Address, Frame, InitCodeTooLarge, Message, WriteProtection
+from vm.evm.api import ENDED, Address, Frame, InitCodeTooLarge, Message, WriteProtection
 from vm.evm.gas import CALL_STIPEND, CALL_VALUE, KECCAK_WORD, NEW_ACCOUNT, WARM_ACCESS, all_but_reserve, expand, words
 from vm.evm.instructions.context import access, to_address
 
@@ -183,4 +183,5 @@ def self_destruct(frame: Frame) -> bool:
     if removed:
         world.destroy(own)
     frame.output = b""
+    frame.pc = ENDED
     return True
