@@ -370,6 +370,11 @@ def book_of(code: bytes, fork: Fork) -> Book:
     return _book_of(code, fork) if len(code) <= KEPT_SIZE else Book(code)
 
 
+def forget() -> None:
+    """Drop all that is known of any code."""
+    _book_of.cache_clear()
+
+
 _made = 0
 
 
@@ -378,7 +383,7 @@ def compile_region(book: Book, fork: Fork, start: int) -> Region:
     global _made
     _made += 1
     if _made % KEPT_REGIONS == 0:
-        _book_of.cache_clear()
+        forget()
     path = _Path(book.code, book.jumps, fork, start)
     path.write()
     scope: dict[str, Region] = {}
