@@ -11,7 +11,7 @@ from typing import Final
 from ledger.api import Admission, Aid
 from ledger.utxo.checks import check_transaction, is_final, sequence_locks_hold
 from ledger.utxo.coins import Coin, CoinView, pooled_coins
-from ledger.utxo.connect import check_inputs, find_coins
+from ledger.utxo.connect import PREMATURE, check_inputs, find_coins
 from ledger.utxo.policy import UtxoPolicy, fee_at, virtual_size
 from ledger.utxo.rules import Active, AnyBranch, Place, UtxoRules
 from ledger.utxo.scripts import Job, first_failure, remember
@@ -40,7 +40,7 @@ def admit(
     """
     view = Journal(state)
     active = rules.active(None, branch)
-    place = Place(branch.tip.height + 1, None, branch)
+    place = Place(branch.tip.height + 1, None, branch, state=view)
     admissions: list[Admission] = []
     jobs: list[Job] = []
     for tx in txs:
@@ -67,7 +67,7 @@ def _judge(
         check_standard(tx, policy)
     if len(tx.base) < LEAST_SIZE:
         raise Refused("tx-size-small")
-    if not is_final(tx, place.height, place.branch.median_time()):
+    if tx.lock_time and not is_final(tx, place.height, place.branch.median_time()):
         raise Premature("non-final")
     if tx.has_witness and not active.witness:
         raise Refused("no-witness-yet")
@@ -77,7 +77,7 @@ def _judge(
     try:
         fee = check_inputs(tx, coins, place, rules)
     except InvalidTx as e:
-        if e.rule == "bad-txns-premature-spend-of-coinbase":
+        if e.rule.startswith(PREMATURE):
             raise Premature(e.rule, e.detail) from e
         raise
     if policy.require_standard:

@@ -20,7 +20,7 @@ from ledger.utxo.checks import (
     sequence_locks_hold,
 )
 from ledger.utxo.coins import Coin
-from ledger.utxo.connect import book, check_inputs, check_unique, find_coins
+from ledger.utxo.connect import book, check_inputs, check_unique, connect, find_coins
 from ledger.utxo.rules import Active, AnyBranch, Place, Totals, UtxoRules
 from ledger.utxo.scripts import Job, first_failure
 from ledger.utxo.sigops import sigop_cost
@@ -34,6 +34,7 @@ from primitives.bitcoin import (
     TxInput,
     TxOutput,
 )
+from primitives.buffer import compact_size
 from primitives.errors import InvalidTx, Missing
 from storage.kv import KV, Delta, Journal
 from vm.script.flags import STANDARD
@@ -91,7 +92,8 @@ def assemble(
     An admission shows that its scripts hold under the flags of relay; they run again only where a block now asks for more.
     """
     journal = Journal(state)
-    place = Place(branch.tip.height + 1, None, branch, draft.options.get(EXTRA_MINTING, 0))
+    header = _header(draft, branch.tip.hash, ())
+    place = Place(branch.tip.height + 1, header, branch, draft.options.get(EXTRA_MINTING, 0), journal)
     active = rules.active(None, branch)
     after = len(draft.options.get(EXTRA_OUTPUTS, ()))
 
@@ -122,12 +124,29 @@ def assemble(
     body = [one.tx for one in taken]
     whole = (first(totals.fees, body), *body)
     block = make_block(draft, _header(draft, branch.tip.hash, whole), whole)
+    if rules.timed:  # where a coin remembers its place in the block, that is only known now
+        journal = Journal(state)
+        applied = connect(block, branch, journal, Aid(check_scripts=False), rules, place.extra)
+        return block, journal.delta(), applied
     check_unique(whole[:1], state)
-    book(whole[0], place.height, journal, active, rules)
+    if rules.timed:
+        journal = _book_again(whole, place.height, state, active, rules)
+    else:
+        book(whole[0], place.height, journal, active, rules)
     rules.check_reward(block, place._replace(header=block.header), totals, journal, rules)
     spent = tuple(coin for one in taken for coin in one.coins)
     points = frozenset(i.outpoint for one in taken for i in one.tx.inputs)
     return block, journal.delta(), Applied(totals.fees, spent=spent, touched=points)
+
+
+def _book_again(txs: Sequence[Transaction], height: int, state: KV, active: Active, rules: UtxoRules) -> Journal:
+    """What the whole block changes, where coins remember the place of their transaction, which is known only now."""
+    journal = Journal(state)
+    offset = 80 + len(compact_size(len(txs)))
+    for tx in txs:
+        book(tx, height, journal, active, rules, offset)
+        offset += len(tx.raw)
+    return journal
 
 
 class _Chosen(NamedTuple):

@@ -43,6 +43,7 @@ def check_transaction(tx: Transaction, rules: UtxoRules) -> None:
         raise InvalidTx("bad-txns-vout-empty")
     if len(tx.base) * WITNESS_SCALE > rules.max_weight:
         raise InvalidTx("bad-txns-oversize")
+    rules.check_form(tx)
     total, most = 0, rules.max_money
     for value, _ in tx.outputs:
         if value < 0:
@@ -72,6 +73,8 @@ def check_header(header: BitcoinHeader, branch: AnyBranch, active: Active) -> No
     median = branch.median_time()
     if header.timestamp <= median:
         raise InvalidHeader("time-too-old", f"block's timestamp is too early ({header.timestamp} <= {median})")
+    if active.most_back is not None and header.timestamp + active.most_back < branch.tip.header.timestamp:
+        raise InvalidHeader("time-too-old", f"block lies more than {active.most_back} s before its parent")
     if header.version < active.min_version:
         word = f"0x{header.version & 0xFFFFFFFF:08x}"
         raise InvalidHeader(f"bad-version({word})", f"rejected nVersion={word} block")

@@ -42,6 +42,8 @@ class Active(NamedTuple):
     """The coinbase may commit to witnesses, which are refused otherwise (BIP141)."""
     empty_coins: bool = True
     """Outputs of no value become coins, as all others."""
+    most_back: int | None = None
+    """How many seconds a block may lie before its parent; None: the median time alone bounds it."""
 
 
 class Place(NamedTuple):
@@ -52,6 +54,8 @@ class Place(NamedTuple):
     branch: AnyBranch
     extra: int = 0
     """What the block's reward may mint beside subsidy and fees."""
+    state: KV | None = None
+    """The state that it is judged on, for rules that look at more than the coins spent."""
 
 
 class Totals(NamedTuple):
@@ -68,7 +72,7 @@ UniqueRule: TypeAlias = Callable[[BitcoinHeader | None, AnyBranch], bool]
 FeeRule: TypeAlias = Callable[[Transaction, Sequence[Coin], int, int, Place], int]
 RewardRule: TypeAlias = Callable[[Any, Place, Totals, KV, "UtxoRules"], None]
 LayoutRule: TypeAlias = Callable[[Any, "UtxoRules"], None]
-SolutionRule: TypeAlias = Callable[[Any], None]
+FormRule: TypeAlias = Callable[[Any], None]
 
 
 def transfer_fee(tx: Transaction, coins: Sequence[Coin], value_in: int, value_out: int, place: Place) -> int:
@@ -86,8 +90,8 @@ def always(header: BitcoinHeader | None, branch: AnyBranch) -> bool:
     return True
 
 
-def no_more(block: Any) -> None:
-    """Nothing beside the header's seal shows who may make a block."""
+def no_more(thing: Any) -> None:
+    """Nothing more is asked of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,9 @@ class UtxoRules:
     """What a transaction pays; raises InvalidTx where it spends too much or pays too little."""
     unique_ids: UniqueRule = always
     """Whether a block is searched for transactions that would overwrite coins (BIP30)."""
-    check_solution: SolutionRule = no_more
+    check_form: FormRule = no_more
+    """What a transaction's form is asked beside Bitcoin's rules (PeerCoin's least output); raises InvalidTx."""
+    check_solution: FormRule = no_more
     """A proof that a block bears beside its seal (signet's signature); raises MalformedBlock."""
     maturity: int = 100
     timed: bool = False

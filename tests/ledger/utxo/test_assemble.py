@@ -12,7 +12,8 @@ from ledger.api import Admission, Aid, Draft
 from ledger.utxo.assemble import EXTRA_MINTING, EXTRA_OUTPUTS
 from ledger.utxo.checks import block_weight, witness_commitment
 from ledger.utxo.coins import CoinView
-from primitives.bitcoin import BitcoinBlock, Transaction, TxOutput, outpoint
+from ledger.utxo.rules import Place
+from primitives.bitcoin import BitcoinBlock, Transaction, TxOutput, encode_block, outpoint
 from primitives.errors import InvalidTx
 from storage.kv import Delta, Journal, apply
 from tests.builders import COIN, TRUE, Chainlet, DictKV, Key, Purse, sealed, spend
@@ -154,3 +155,43 @@ def test_the_states_coins_are_spent_and_made(chain: Chainlet) -> None:
     assert tx.inputs[0].outpoint not in view
     coin = view.get(outpoint(made.coinbase.id, 0))
     assert coin is not None and (coin.script, coin.height, coin.coinbase) == (TRUE, 121, True)
+
+
+def test_coins_that_remember_their_place_in_the_block(chain: Chainlet) -> None:
+    """Chains whose proof of stake hashes the offset of a transaction; the assembled delta knows it too."""
+    ledger: Any = chain.spec.ledger
+    chain.spec = replace(chain.spec, ledger=replace(ledger, rules=replace(ledger.rules, timed=True)))
+    stake = pay(chain, 1)
+    stake = KEY.sign(replace(stake, outputs=(TxOutput(0, b""), *stake.outputs)), chain.blocks[1].coinbase.outputs[:1])
+    made, delta = assemble(chain, draft(chain), [stake, pay(chain, 2)])
+    block = sealed(made)
+    chain.accept(block)
+    assert sorted(delta.forward) == sorted(chain.deltas[-1].forward)
+    raw, view = encode_block(block), CoinView(chain.state)
+    for at, tx in enumerate(block.txs):
+        coin = view.get(outpoint(tx.id, at == 1))
+        assert coin is not None
+        assert raw[coin.offset :].startswith(tx.raw)
+        assert (coin.stake, coin.coinbase) == (at == 1, at == 0)
+    early = KEY.sign(spend([(block.txs[1], 1)], [TxOutput(1, KEY.script)]), block.txs[1].outputs[1:])
+    assert assemble(chain, draft(chain), [early])[0].txs[1:] == ()  # a coinstake ripens like a coinbase
+
+
+def test_rules_may_ask_more_of_form_and_fee(chain: Chainlet) -> None:
+    def no_dust(tx: Transaction) -> None:
+        if any(o.value < 1_000 for o in tx.outputs):
+            raise InvalidTx("bad-txns-vout-minimum")
+
+    def dear(tx: Transaction, coins: object, value_in: int, value_out: int, place: Place) -> int:
+        if value_in - value_out < 5_000:
+            raise InvalidTx("bad-txns-fee-not-enough", str(place.height))
+        return value_in - value_out
+
+    ledger: Any = chain.spec.ledger
+    rules = replace(ledger.rules, check_form=no_dust, fee=dear)
+    chain.spec = replace(chain.spec, ledger=replace(ledger, rules=rules))
+    small = spend([(chain.blocks[1].coinbase, 0)], [999])
+    cheap, good = pay(chain, 1, fee=4_999), pay(chain, 2, fee=5_000)
+    assert assemble(chain, draft(chain, extra=b"x"), [small, cheap, good])[0].txs[1:] == (good,)
+    with pytest.raises(InvalidTx, match="bad-txns-fee-not-enough, 121"):
+        chain.spec.ledger.admit([cheap], chain.branch, chain.state, Aid())
