@@ -5,7 +5,7 @@ UTXO orphans (an input nobody has seen) and queued account transactions (a nonce
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,9 @@ class Parked:
 
     def __contains__(self, txid: bytes) -> bool:
         return txid in self._waiting
+
+    def __iter__(self) -> Iterator[Waiting]:
+        return iter(list(self._waiting.values()))
 
     def add(self, item: Waiting) -> bool:
         """Park it; false where it is too large or already here."""

@@ -29,7 +29,9 @@ FILES = (
 """Importing them fills the table."""
 
 
-def _given(value: Any) -> Provider:
+def given(value: Any) -> Provider:
+    """A provider that always gives this one thing."""
+
     @contextmanager
     def provide(_: Call) -> Iterator[Any]:
         yield value
@@ -45,8 +47,8 @@ def providers(node: Node, peers: Peers, control: Control) -> dict[Any, Provider]
         with node.snapshot() as at:
             yield at
 
-    found: dict[Any, Provider] = {Node: _given(node), Peers: _given(peers), Control: _given(control)}
-    return {**found, Memory: _given(Memory()), Snapshot: snapshot}
+    found: dict[Any, Provider] = {Node: given(node), Peers: given(peers), Control: given(control)}
+    return {**found, Memory: given(Memory()), Snapshot: snapshot}
 
 
 def bitcoin_dispatcher(
