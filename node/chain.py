@@ -19,12 +19,13 @@ from node.headers import HeaderJudge
 from node.identity import check_identity, is_empty
 from node.index import Entries, EntryCache, Record, StoredBranch
 from node.indexes import Index, Progress, open_indexes, unheard
+from node.lobby import Lobby
 from node.loose import LooseHeaders
-from node.results import Event, Judged, Known, Observer, Parked, Rejected, Result, Stored, TipChanged
+from node.results import Event, Known, Observer, Rejected, Result, Stored, TipChanged
 from node.tree import StoredTree, body_arrived, body_dropped, condemn, forget, heaviest_header, insert, pardon, prefer
 from node.undo import encode_changes
 from node.view import ChainView, encode_block
-from node.waiting import Waiter, WaitingRoom
+from node.waiting import WaitingRoom
 from node.work import BadBlock, Work, merged
 from primitives.chain import Entry, Status
 from primitives.errors import (
@@ -74,13 +75,14 @@ class Chain:
         self.store = store
         self.aid = aid or Aid()
         self.observers = list(observers)
-        self.waiting = waiting or WaitingRoom()
+        self.waiting = WaitingRoom() if waiting is None else waiting
         self.loose = LooseHeaders()
         self.judge = HeaderJudge(spec)
         self._indexes = tuple(indexes)
         self._monotonic = monotonic
         self._cache = EntryCache()
         self._ledger, self._engine, self._fmt = spec.ledger, spec.engine, spec.ledger.format
+        self._lobby = Lobby(self.waiting, self._fmt, spec.network.drift, self._take_one, self._tell)
         with store.view() as kv:
             empty = is_empty(kv)
         if empty:
@@ -93,8 +95,6 @@ class Chain:
             self.judge.recall(view.entries)
         open_indexes(store, self._fmt, self._indexes, progress)
         self._activate()
-
-    # Reading
 
     @contextmanager
     def view(self) -> Iterator[ChainView]:
@@ -126,8 +126,6 @@ class Chain:
             raise Missing((header.parent,))
         self.judge.check_wanted(header, parent, self.tip)
 
-    # Taking in
-
     def accept_header(self, header: Any, now: int, source: object = None) -> Entry[Any]:
         """Judge one header and keep it. Raises InvalidHeader, Premature, Missing, Refused."""
         entries, error = self.accept_headers((header,), now, source)
@@ -148,7 +146,7 @@ class Chain:
                 except ChainError as e:
                     error = e
                     break
-        self._release([e.hash for e in found], now)
+        self._lobby.release([e.hash for e in found], now)
         return found, error
 
     def accept(
@@ -160,12 +158,12 @@ class Chain:
         """
         taken, events, error = self._take(iter((block,)), now, prepared)
         if isinstance(error, (Missing, Premature)) and park:
-            return self._park(block, error, source)
+            return self._lobby.park(block, error, source)
         self.waiting.discard(block.header.hash)
         if error is not None:
-            self._dismiss(block.header.hash, error)
+            self._lobby.dismiss(block.header.hash, error)
             raise error
-        self._release([block.header.hash], now)
+        self._lobby.release([block.header.hash], now)
         entry, known = taken[0]
         if known:
             return Known(entry)
@@ -178,7 +176,7 @@ class Chain:
         while True:
             taken, _, error = self._take(pending, now, None)
             count += len(taken)
-            self._release([e.hash for e, _ in taken], now)
+            self._lobby.release([e.hash for e, _ in taken], now)
             if error is not None:
                 raise error
             if not taken:
@@ -186,9 +184,7 @@ class Chain:
 
     def tick(self, now: int) -> None:
         """The clock moved: take in the blocks that it has reached."""
-        self._judge_waiters(deque(self.waiting.take_due(now)), now)
-
-    # Orders of the user
+        self._lobby.tick(now)
 
     def revert(self, entry: Entry[Any]) -> None:
         """Rewind to a connected block and forget what lies above it, and what has come since that would beat it."""
@@ -231,8 +227,6 @@ class Chain:
                 if entry.hash == work.tip.hash:
                     work.tip = entry
         self._activate()
-
-    # How it is done
 
     def _entries(self, kv: KV) -> Entries:
         return Entries(kv, self._fmt, self._cache, self.loose)
@@ -315,6 +309,10 @@ class Chain:
                 error = InvalidBlock("bad-prevblk", "an ancestor turned out bad")
         return taken, events, error
 
+    def _take_one(self, block: Any, now: int) -> tuple[Entry[Any] | None, ChainError | None]:
+        taken, _, error = self._take(iter((block,)), now, None)
+        return (taken[0][0] if taken else None), error
+
     def _is_invalid(self, key: bytes) -> bool:
         entry = self.entry(key)
         return entry is not None and entry.invalid
@@ -356,7 +354,7 @@ class Chain:
             work.joined(ready[0], block, applied, branch)
             return ready[0], False, len(ready) > 1
         if not proven:
-            entry = self._prove_side(work, entry, block, branch)
+            entry = sides.prove(work, entry, block, branch, self.spec, self.aid, lambda e, j: self._execute(work, e, j))
         ready = self._store(work, entry, block, branch, stored, Status.HEADER)
         return entries.require(entry.hash), False, bool(ready)
 
@@ -409,18 +407,6 @@ class Chain:
         """Connect a stored side block onto its parent's state, to see what it changes."""
         branch = work.entries.branch(work.entries.parent(entry))
         self._ledger.connect(work.body(entry), branch, journal, self.judge.aid(self.aid, entry, work.entries))
-
-    def _prove_side(self, work: Work, entry: Entry[Any], block: Any, branch: StoredBranch) -> Entry[Any]:
-        """Check the proof of a side block on its parent's state, and keep what the block changes for its own children."""
-        state = sides.state_at(work.entries, work.tip, branch.tip, lambda e, j: self._execute(work, e, j))
-        note = self._engine.check_block(block, branch, state)
-        journal = Journal(state)
-        try:
-            self._ledger.connect(block, branch, journal, self.aid)
-        except (Invalid, Mutated) as e:
-            raise BadBlock(entry, e) from e
-        sides.save(work.entries, entry, journal.delta())
-        return replace(entry, note=note)
 
     def _candidate(self, entries: Entries, tip: Entry[Any]) -> Entry[Any] | None:
         """The best block that could be the tip, or None where the tip is."""
@@ -499,43 +485,6 @@ class Chain:
             else:
                 condemn(work.entries, entry, Status.BROKEN)
                 work.best_header = heaviest_header(work.entries, work.tip)
-
-    # Blocks that wait
-
-    def _park(self, block: Any, reason: Missing | Premature, source: object) -> Parked:
-        parent = reason.hashes[0] if isinstance(reason, Missing) else None
-        due = 0 if parent is not None else block.header.timestamp - self.spec.network.drift
-        waiter = Waiter(block, len(encode_block(block, self._fmt)), parent, due, source)
-        return Parked(block.header.hash, reason, self.waiting.add(waiter))
-
-    def _release(self, hashes: Iterable[bytes], now: int) -> None:
-        """Take in the blocks that waited for these."""
-        if len(self.waiting):
-            self._judge_waiters(deque(w for key in hashes for w in self.waiting.take_children(key)), now)
-
-    def _judge_waiters(self, queue: deque[Waiter], now: int) -> None:
-        while queue:
-            waiter = queue.popleft()
-            taken, _, error = self._take(iter((waiter.block,)), now, None)
-            if isinstance(error, (Missing, Premature)):
-                self._park(waiter.block, error, waiter.source)
-                continue
-            if error is None:
-                self._tell(Judged(taken[0][0], waiter.source))
-                queue += self.waiting.take_children(waiter.hash)
-            else:
-                self._tell(Rejected(waiter.hash, error, waiter.source))
-                self._dismiss(waiter.hash, error)
-
-    def _dismiss(self, key: bytes, error: ChainError) -> None:
-        """Send away the blocks that waited for one that can never be good."""
-        if isinstance(error, MalformedBlock) or not isinstance(error, Invalid):
-            return
-        queue = self.waiting.take_children(key)
-        while queue:
-            waiter = queue.pop()
-            self._tell(Rejected(waiter.hash, InvalidBlock("bad-prevblk", "its parent turned out bad"), waiter.source))
-            queue += self.waiting.take_children(waiter.hash)
 
 
 def _still_holds(kv: KV, delta: Delta) -> bool:

@@ -1,5 +1,4 @@
-"""The state at a block off the connected chain: rewound to the fork, then the side blocks' saved changes. Executes nothing itself
-but what it is handed.
+"""The state at a block off the connected chain, and the proof of blocks that need it (stake). It stores no block and moves no tip.
 
 Changes are kept for the last 8 side tips; beyond 500 blocks the answer is refused as policy.
 """
@@ -7,12 +6,16 @@ Changes are kept for the last 8 side tips; beyond 500 blocks the answer is refus
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
-from node.index import Entries
+from chains.spec import ChainSpec
+from ledger.api import Aid
+from node.index import Entries, StoredBranch
 from node.undo import decode_changes, encode_changes
+from node.work import BadBlock, Work
 from primitives.chain import Entry
-from primitives.errors import Refused
+from primitives.errors import Invalid, Mutated, Refused
 from storage.kv import Delta, Journal, rewind
 from storage.layout import SIDE, SIDES_KEY, UNDO
 
@@ -41,6 +44,24 @@ def state_at(entries: Entries, tip: Entry[Any], entry: Entry[Any], execute: Exec
         else:
             rewind(journal, decode_changes(side.hash, record, "side record"))
     return journal
+
+
+def prove(
+    work: Work, entry: Entry[Any], block: Any, branch: StoredBranch, spec: ChainSpec, aid: Aid, execute: Execute
+) -> Entry[Any]:
+    """Check the proof of a side block on its parent's state, and keep what the block changes for its own children.
+
+    Raises the engine's error as it is, while nothing is proven, and BadBlock for what the ledger finds afterwards.
+    """
+    state = state_at(work.entries, work.tip, branch.tip, execute)
+    note = spec.engine.check_block(block, branch, state)
+    journal = Journal(state)
+    try:
+        spec.ledger.connect(block, branch, journal, aid)
+    except (Invalid, Mutated) as e:
+        raise BadBlock(entry, e) from e
+    save(work.entries, entry, journal.delta())
+    return replace(entry, note=note)
 
 
 def save(entries: Entries, entry: Entry[Any], delta: Delta) -> None:
