@@ -11,7 +11,7 @@ from typing import Any
 from chains.catalogue import load
 from chains.overrides import ChainFileError
 from chains.spec import ChainSpec
-from node.block_filters import FilterIndex
+from node.filters import FilterIndex
 from node.config import Config
 from node.data_directory import DataDirectory, DirectoryTaken, Spoilt, free_space
 from node.identity import ForeignData, NewerData, OlderData

@@ -10,7 +10,7 @@ from typing import Any
 from chains.bitcoin import PARAMETERS
 from chains.spec import ChainSpec
 from ledger.utxo.rules import Activations
-from node.block_filters import FilterIndex, find_filter
+from node.filters import FilterIndex, find_filter
 from node.indexes import enabled
 from node.node import Node, Snapshot
 from node.rpc.api import Memory
@@ -210,7 +210,8 @@ def get_block_filter(at: Snapshot, blockhash: Hash, filtertype: str = "basic") -
     if found is None:
         why = "Block was not connected to active chain."
         raise RpcError(INTERNAL_ERROR, f"Filter not found. {why}")
-    return {"filter": found.data.hex(), "header": display_hex(found.header)}
+    header, data = found
+    return {"filter": data.hex(), "header": display_hex(header)}
 
 
 @rpc("pruneblockchain", family="bitcoin", group="blockchain")

@@ -12,6 +12,9 @@ from node.rpc import (
     chain_control_methods,
     control_methods,
     generating_methods,
+    mempool_methods,
+    mining_methods,
+    network_methods,
     sending_methods,
 )
 from node.rpc.api import Control, Memory, Peers
@@ -24,6 +27,9 @@ FILES = (
     chain_control_methods,
     control_methods,
     generating_methods,
+    mempool_methods,
+    mining_methods,
+    network_methods,
     sending_methods,
 )
 """Importing them fills the table."""
