@@ -9,6 +9,7 @@ from typing import Any
 
 from consensus.api import Tree
 from primitives.chain import Entry
+from primitives.errors import SystemFault
 
 
 def heaviest(a: Entry[Any], b: Entry[Any], tree: Tree) -> bool:
@@ -40,5 +41,5 @@ def ghost(a: Entry[Any], b: Entry[Any], tree: Tree) -> bool:
 def _parent(entry: Entry[Any], tree: Tree) -> Entry[Any]:
     parent = tree.parent(entry)
     if parent is None:
-        raise ValueError("the two chains share no genesis")
+        raise SystemFault("the two chains share no genesis")
     return parent

@@ -10,6 +10,7 @@ import pytest
 from consensus.forkchoice import ghost, heaviest
 from primitives.bitcoin import BitcoinHeader
 from primitives.chain import Entry
+from primitives.errors import SystemFault
 
 
 class Tree:
@@ -76,5 +77,5 @@ def test_trees_that_share_nothing() -> None:
     stranger = other.entries["a"]
     broken = Tree("g b")
     broken.up.clear()
-    with pytest.raises(ValueError, match="no genesis"):
+    with pytest.raises(SystemFault, match="no genesis"):
         ghost(Entry(stranger.header, 5, 5), broken.entries["g"], broken)
