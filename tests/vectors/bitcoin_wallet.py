@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from primitives import base58, secp256k1
-from primitives.address import AddressStyle, wif_encode
+from primitives.address import AddressStyle, wif_decode, wif_encode
+from primitives.address import decode as script_of
 from primitives.address import encode as address_of
-from primitives.bitcoin import TxOutput, outpoint
+from primitives.bitcoin import Transaction, TxInput, TxOutput, outpoint
 from primitives.errors import DecodeError
 from primitives.hashing import hash160
-from wallet import checksum, descriptors, hd, mnemonic, ordering, scripts, taproot
+from wallet import checksum, descriptors, hd, mnemonic, ordering, psbt, psbt_codec, psbt_roles, scripts, taproot
+from wallet.errors import WalletError
 
 MAINNET = AddressStyle(b"\x00", b"\x05", b"\x80", "bc", hd.XPUB, hd.XPRV)
 TESTNET = AddressStyle(b"\x6f", b"\xc4", b"\xef", "tb", hd.TPUB, hd.TPRV)
@@ -247,6 +249,130 @@ def descriptors_suite(root: Path) -> Iterator[Case]:
         yield f"addresses/{at} {case['kind']}", partial(addresses, case)
 
 
+def _round_trip(text: str) -> None:
+    found = psbt_codec.from_base64(text)
+    equal(psbt_codec.to_base64(found), text)
+    psbt_roles.analyse(found)
+
+
+def _sign_fails(text: str, others: list[str], keys: dict[bytes, bytes]) -> None:
+    """The signer refuses it. The data set also gives this label to the examples that follow the failing ones in BIP174, where
+    one PSBT goes through all roles; of these another PSBT of the set must be what some role makes of it, or it of another."""
+    found = psbt_codec.from_base64(text)
+    try:
+        psbt_roles.sign(found, lambda key: None)
+    except WalletError:
+        equal(psbt_codec.to_base64(found), text)
+        return
+    results = {result for other in others for result in _made_of(other, others, keys)}
+    if text not in results and not set(others) & set(_made_of(text, others, keys)):
+        raise AssertionError("a signer accepts it, and no role makes it of, or makes of it, another PSBT of the set")
+
+
+def _made_of(text: str, others: list[str], keys: dict[bytes, bytes]) -> Iterator[str]:
+    """What the roles make of a PSBT, where that is something else."""
+
+    def changed(change: Callable[[psbt.Psbt], object]) -> Iterator[str]:
+        found = psbt_codec.from_base64(text)
+        try:
+            change(found)
+            result = psbt_codec.to_base64(found)
+        except WalletError:
+            return
+        if result != text:
+            yield result
+
+    def ask_for_all(found: psbt.Psbt) -> None:
+        for i in found.inputs:
+            i.data.hash_type = 1
+
+    yield from changed(ask_for_all)
+    yield from changed(lambda found: psbt_roles.sign(found, keys.get))
+    yield from changed(psbt_roles.finalize)
+    found = psbt_codec.from_base64(text)
+    bare = psbt_codec.to_base64(psbt_roles.create(found.tx))
+    if bare != text:
+        yield bare
+    for other in others:
+        try:
+            combined = psbt_codec.to_base64(psbt_roles.combine([found, psbt_codec.from_base64(other)]))
+        except WalletError:
+            continue
+        if combined not in (text, other):
+            yield combined
+
+
+def _create(case: dict[str, Any]) -> None:
+    inputs = tuple(TxInput(outpoint(bytes.fromhex(i["txid"])[::-1], i["vout"])) for i in case["inputs"])
+    outputs = tuple(
+        TxOutput(round(amount * 100_000_000), script_of(address, REGTEST))
+        for out in case["outputs"]
+        for address, amount in out.items()
+    )
+    made = psbt_roles.create(Transaction(2, inputs, outputs))
+    equal(psbt_codec.to_base64(made), case["result"])
+
+
+def _secrets(case: dict[str, Any]) -> dict[bytes, bytes]:
+    found = (wif_decode(wif, REGTEST) for wif in case["privkeys"])
+    return {secp256k1.public_key(secret, compressed): secret for secret, compressed in found}
+
+
+def _sign(case: dict[str, Any]) -> None:
+    secrets = _secrets(case)
+    found = psbt_codec.from_base64(case["psbt"])
+    try:
+        psbt_roles.sign(found, secrets.get, {hash160(key): key for key in secrets}.get)
+    except WalletError:  # refused as a whole: Core, too, gives back what it got
+        equal(case["psbt"], case["result"])
+    equal(psbt_codec.to_base64(found), case["result"])
+
+
+def _combine(case: dict[str, Any]) -> None:
+    combined = psbt_roles.combine([psbt_codec.from_base64(text) for text in case["combine"]])
+    equal(psbt_codec.to_base64(combined), case["result"])
+
+
+def _finalize(case: dict[str, Any]) -> None:
+    found = psbt_codec.from_base64(case["finalize"])
+    equal(psbt_roles.finalize(found), True)
+    equal(psbt_codec.to_base64(found), case["result"])
+
+
+def _extract(case: dict[str, Any]) -> None:
+    equal(psbt_roles.extract(psbt_codec.from_base64(case["extract"])).raw.hex(), case["result"])
+
+
+def psbt_suite(root: Path) -> Iterator[Case]:
+    """Every set of PSBTs: encodings, refusals, and each role."""
+
+    def decodes(text: str) -> partial[None]:
+        return partial(refused, partial(psbt_codec.from_base64, text))
+
+    for at, text in enumerate(load(root, "psbt/rpc_psbt_valid.json")):
+        yield f"valid/{at}", partial(_round_trip, text)
+    for at, text in enumerate(load(root, "psbt/rpc_psbt_invalid.json")):
+        yield f"invalid/{at}", decodes(text)
+    for at, (text, why) in enumerate(load(root, "psbt/rpc_psbt_invalid_with_msg.json")):
+        yield f"invalid_with_msg/{at} {why}", decodes(text)
+    for name in ("bip0370", "bip0371"):
+        for at, case in enumerate(load(root, f"psbt/{name}.json")):
+            check = partial(_round_trip, case["base64"]) if case["valid"] else decodes(case["base64"])
+            yield f"{name}/{at} {case['case'][:60]}", check
+    labelled = load(root, "psbt/bip174_labelled.json")
+    failing = [case["base64"] for case in labelled if case["expect"] == "signer_must_fail"]
+    keys = {k: s for case in load(root, "psbt/rpc_psbt_signer.json") for k, s in _secrets(case).items()}
+    for at, case in enumerate(labelled):
+        kinds = {"valid": partial(_round_trip, case["base64"]), "invalid": decodes(case["base64"])}
+        others = [text for text in failing if text != case["base64"]]
+        kinds["signer_must_fail"] = partial(_sign_fails, case["base64"], others, keys)
+        yield f"bip174/{at} {case['case'][:60]}", kinds[case["expect"]]
+    roles = {"creator": _create, "signer": _sign, "combiner": _combine, "finalizer": _finalize, "extractor": _extract}
+    for role, run in roles.items():
+        for at, case in enumerate(load(root, f"psbt/rpc_psbt_{role}.json")):
+            yield f"{role}/{at}", partial(run, case)
+
+
 SUITES: dict[str, Suite] = {
     "bip32": bip32,
     "bip39": bip39,
@@ -256,4 +382,5 @@ SUITES: dict[str, Suite] = {
     "bip67": bip67,
     "bip69": bip69,
     "descriptors": descriptors_suite,
+    "psbt": psbt_suite,
 }
