@@ -80,6 +80,13 @@ class VirtualEnv:
         """Set the offset between the wall clock and `now()`."""
         self._offset = offset
 
+    def advance(self, seconds: int) -> None:
+        """Move `now()` on."""
+        if self._frozen is None:
+            self._offset += seconds
+        else:
+            self._frozen += seconds
+
     def freeze(self, second: int | None) -> None:
         """Fix `now()` at a second; None lets it run again."""
         self._frozen = second
