@@ -20,17 +20,14 @@ from node.banner import report
 from node.client import COOKIE_FILE, RUN_FILE
 from node.config import Config
 from node.env import RealEnv
-from node.node import Node, Snapshot
+from node.node import Node
 from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
 from node.peering import Peering
 from node.producer import Purse
 from node.progress import Progress
-from node.rpc.api import Control, Memory, Peers
 from node.rpc.auth import Credentials, parse_rpcauth, write_cookie
-from node.rpc.dispatch import Call, Dispatcher, Provider
-from node.rpc.methods import bitcoin_registry
+from node.rpc.catalogue import bitcoin_dispatcher, given
 from node.rpc.server import BitcoinServer, loopback
-from node.rpc.translate import translate
 from node.signature_cache import BoundedCache
 from node.wallets import Wallets
 from primitives import native
@@ -83,7 +80,6 @@ class Daemon:
         self.node = node
         self.peering = peering
         self.wallets = wallets
-        self.memory = Memory()
         self.directory = None if found.directory is None else found.directory.path
         self.server: BitcoinServer | None = None
 
@@ -100,30 +96,6 @@ class Daemon:
     def stop(self) -> None:
         """End the process in order."""
         asyncio.get_running_loop().call_soon(self.node.stop)
-
-    def providers(self) -> dict[Any, Provider]:
-        """What the parameters of methods stand for."""
-
-        @contextmanager
-        def snapshot(_call: Call) -> Iterator[Snapshot]:
-            with self.node.snapshot() as found:
-                yield found
-
-        def just(value: Any) -> Provider:
-            @contextmanager
-            def give(_call: Call) -> Iterator[Any]:
-                yield value
-
-            return give
-
-        return {
-            Node: just(self.node),
-            Snapshot: snapshot,
-            Peers: just(self.peering),
-            Control: just(self),
-            Memory: just(self.memory),
-            Wallets: just(self.wallets),
-        }
 
 
 def _credentials(config: Config, env: RealEnv, directory: Path | None) -> tuple[Credentials, ...]:
@@ -213,8 +185,8 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     credentials = _credentials(config, env, daemon.directory)
     if dev and not credentials:
         credentials = (Credentials("dev", "dev"),)
-    dispatcher = Dispatcher(
-        bitcoin_registry(node.spec.rpc), env, daemon.providers(), translate=translate, allowed=_allowed(config)
+    dispatcher = bitcoin_dispatcher(
+        node, daemon.peering, daemon, {Wallets: given(daemon.wallets)}, node.spec.rpc, _allowed(config)
     )
     server = BitcoinServer(env, dispatcher, credentials)
     port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port
@@ -245,9 +217,7 @@ async def _load_wallets(daemon: Daemon, progress: Progress) -> None:
     names = dict.fromkeys([*wallets.remembered(), *daemon.config.wallets])
     for name in names:
         try:
-            await daemon.env.on_worker(
-                lambda name=name: wallets.load(name, lambda at, of: progress(f"scanning {name}", at, of))
-            )  # type: ignore[misc]
+            await daemon.env.on_worker(partial(wallets.load, name, partial(progress, f"scanning {name or 'wallet'}")))
         except SystemFault:
             raise
         except Exception as e:

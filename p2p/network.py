@@ -16,7 +16,7 @@ from p2p.dialing import Dial, Dialer, literal
 from p2p.eviction import Candidate, choose
 from p2p.framing import BadFrame, Frame, Framer
 from p2p.gossip import Gossip, hash_int
-from p2p.handshake import NODE_NETWORK, NODE_WITNESS, Handshake, HandshakeError, Local
+from p2p.handshake import NODE_NETWORK, NODE_WITNESS, Agreed, Handshake, HandshakeError, Local
 from p2p.limits import MAX_UNDECODABLE, MESSAGES_PER_TURN, READ_CHUNK
 from p2p.messages import (
     Addr,
@@ -40,7 +40,7 @@ from primitives.chain import Format
 from primitives.env import Env, Listener
 from primitives.errors import DecodeError, SystemFault
 
-log = logging.getLogger("net")
+log = logging.getLogger("chainyard.net")
 
 SAVE_INTERVAL = 900.0
 
@@ -74,6 +74,8 @@ class Network:
         self.bytes_sent = self.bytes_received = 0
         """Of connections that are over; `totals()` adds the open ones."""
         self.external: NetAddress | None = None
+        self.refuse: Callable[[Agreed], bool] = lambda _: False
+        """Whether a peer is let go right after its handshake (the partition of a local network)."""
         self._next_id = 0
         self._nonces: set[int] = set()
         self._group_salt = env.random.randbytes(16)
@@ -340,6 +342,9 @@ class Network:
     def _joined(self, peer: Peer) -> None:
         agreed, now, wall = peer.agreed, self.env.monotonic(), self.env.now()
         assert agreed is not None
+        if self.refuse(agreed):
+            peer.close("refused")
+            return
         if not peer.inbound:
             if peer.address.routable or self.settings.local:
                 self.book.good(peer.address, wall, agreed.services)
@@ -446,12 +451,16 @@ class Network:
             self.dialer.pending[name] = dial
             self._tasks.create_task(self._dial(dial))
 
+    def hurry(self) -> None:
+        """Dial now whom the user named and who is not connected."""
+        self.dialer.hurry()
+        self._wake.set()
+
     def set_active(self, active: bool) -> None:
         """Switch all network activity off or on."""
         self.active = active
         if active:
-            self.dialer.hurry()
-            self._wake.set()
+            self.hurry()
         else:
             for peer in list(self.peers.values()):
                 peer.close("network-inactive")

@@ -265,24 +265,26 @@ def decode_block(data: bytes) -> BitcoinBlock:
     return block
 
 
-def encode_block(block: BitcoinBlock) -> bytes:
-    """The full encoding of a block, witnesses included."""
-    return b"".join((block.header.raw, compact_size(len(block.txs)), *(tx.raw for tx in block.txs)))
+def encode_block(block: BitcoinBlock, bare: bool = False) -> bytes:
+    """The encoding of a block, with witnesses or `bare` of them."""
+    txs = (tx.base for tx in block.txs) if bare else (tx.raw for tx in block.txs)
+    return b"".join((block.header.raw, compact_size(len(block.txs)), *txs))
 
 
 @dataclass(frozen=True, slots=True)
 class BitcoinFormat:
-    """Bitcoin's codec; its three forms are the same bytes."""
+    """Bitcoin's codec; store, wire and client forms are the same bytes."""
 
     name: str = "bitcoin"
+    stored_as_sent: bool = True
 
     def read_tx(self, r: Reader, form: Form) -> Transaction:
         """Read a transaction."""
         return read_transaction(r)
 
     def write_tx(self, w: Writer, tx: Transaction, form: Form) -> None:
-        """Write a transaction with its witnesses."""
-        w.bytes(tx.raw)
+        """Write a transaction, with its witnesses unless bare."""
+        w.bytes(tx.base if form is Form.BARE else tx.raw)
 
     def read_header(self, r: Reader, form: Form) -> BitcoinHeader:
         """Read a header."""
@@ -301,5 +303,5 @@ class BitcoinFormat:
         return read_block(r)
 
     def write_block(self, w: Writer, block: BitcoinBlock, form: Form) -> None:
-        """Write a block with its witnesses."""
-        w.bytes(encode_block(block))
+        """Write a block, with its witnesses unless bare."""
+        w.bytes(encode_block(block, form is Form.BARE))

@@ -51,6 +51,8 @@ class Form(Enum):
     """What peers exchange."""
     CLIENT = "client"
     """What that family's tools parse."""
+    BARE = "bare"
+    """The wire form without what an id does not cover (witnesses), for peers that ask for it so; written only."""
 
 
 class Format(Protocol):
@@ -58,6 +60,11 @@ class Format(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def stored_as_sent(self) -> bool:
+        """Whether the store and wire forms of a block are the same bytes."""
+        ...
+
     def read_tx(self, r: Reader, form: Form) -> Any: ...
     def write_tx(self, w: Writer, tx: Any, form: Form) -> None: ...
     def read_header(self, r: Reader, form: Form) -> Any: ...
