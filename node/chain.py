@@ -87,8 +87,8 @@ class Chain:
             empty = is_empty(kv)
         if empty:
             begin(spec, store, self._indexes)
-        with self.view() as view:
-            check_identity(view.state, spec.genesis.header.hash, spec.name)
+        with store.view() as kv:
+            check_identity(kv, spec.genesis.header.hash, spec.name)
         with self.view() as view:
             self.tip: Entry[Any] = view.tip
             self.best_header: Entry[Any] = heaviest_header(view.entries, view.tip)

@@ -38,7 +38,7 @@ class HeaderJudge:
         spec.ledger.check_header(header, branch)
         spec.engine.check_header(header, branch)
         self._check_checkpoints(header.hash, parent.height + 1)
-        if header.timestamp > now + spec.network.drift:
+        if header.timestamp > now + spec.network.drift_at(now):
             raise Premature("time-too-new", f"{header.timestamp - now} s ahead of the clock")
         return Entry(header, parent.height + 1, parent.weight + spec.engine.weight(header))
 

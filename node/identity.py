@@ -50,6 +50,10 @@ def check_identity(kv: KV, genesis: bytes, name: str) -> None:
     check_genesis(kv, genesis, name)
     schema = schema_of(kv) or 0
     if schema > SCHEMA_VERSION:
-        raise NewerData(f"the store has schema {schema}, written by a newer version; this one reads up to {SCHEMA_VERSION}")
+        raise NewerData(
+            f"the store has schema {schema}, written by a newer version; this one reads up to {SCHEMA_VERSION}"
+        )
     if schema < SCHEMA_VERSION:
-        raise OlderData(f"the store has schema {schema}, this version needs {SCHEMA_VERSION}: run `chainyard chain migrate`")
+        raise OlderData(
+            f"the store has schema {schema}, this version needs {SCHEMA_VERSION}: run `chainyard chain migrate`"
+        )

@@ -26,7 +26,11 @@ _FAR_FUTURE = 1 << 40
 
 
 def rebuild(
-    directory: DataDirectory, spec: ChainSpec, indexes: Sequence[Index] = (), aid: Aid | None = None, progress: Progress = unheard
+    directory: DataDirectory,
+    spec: ChainSpec,
+    indexes: Sequence[Index] = (),
+    aid: Aid | None = None,
+    progress: Progress = unheard,
 ) -> int:
     """Build a new store from the bodies of the present one and put it in its place; returns the height reached.
 
@@ -45,7 +49,9 @@ def rebuild(
     return height
 
 
-def replay(old: Store, new: Store, spec: ChainSpec, indexes: Sequence[Index], aid: Aid | None, progress: Progress) -> int:
+def replay(
+    old: Store, new: Store, spec: ChainSpec, indexes: Sequence[Index], aid: Aid | None, progress: Progress
+) -> int:
     """Take the blocks of one store into another; those that are not good any more are left out."""
     with old.view() as kv:
         check_genesis(kv, spec.genesis.header.hash, spec.name)
@@ -63,13 +69,11 @@ def replay(old: Store, new: Store, spec: ChainSpec, indexes: Sequence[Index], ai
 def _order(kv: KV, spec: ChainSpec, progress: Progress) -> list[bytes]:
     """The hashes of all bodies that go back to genesis, parents before children."""
     children: dict[bytes, list[bytes]] = {}
-    count = 0
-    for key, raw in kv.scan(BODY):
+    for count, (key, raw) in enumerate(kv.scan(BODY), 1):
         block = read_block(raw, spec.ledger.format)
         if block.header.hash != key[1:]:
             raise SystemFault(f"the body of block {key[1:][::-1].hex()} is another block's")
         children.setdefault(block.header.parent, []).append(key[1:])
-        count += 1
         progress("read stored blocks", count, 0)
     order = [spec.genesis.header.hash]
     for key in order:

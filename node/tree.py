@@ -92,7 +92,9 @@ def settle_leaf(entries: Entries, entry: Entry[Any]) -> None:
         entries.kv.delete(leaf_key(entry))
 
 
-def body_arrived(entries: Entries, entry: Entry[Any], note: bytes = b"", also: Status = Status.HEADER) -> list[Entry[Any]]:
+def body_arrived(
+    entries: Entries, entry: Entry[Any], note: bytes = b"", also: Status = Status.HEADER
+) -> list[Entry[Any]]:
     """Mark that a body is stored (and `also` that it is valid); returns the blocks that are ready now, this one first if it is."""
     entry = replace(entry, status=entry.status | Status.BODY | also, note=note or entry.note)
     parent = entries.parent(entry)
@@ -178,4 +180,3 @@ def forget(entries: Entries, entry: Entry[Any]) -> list[bytes]:
         kv.put(end_key(parent), parent.hash)
     settle_leaf(entries, parent)
     return [at.hash for at in gone]
-

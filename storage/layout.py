@@ -22,6 +22,7 @@ BODY: Final = b"b"
 UNDO: Final = b"u"
 SIDE: Final = b"d"
 COIN: Final = b"c"
+SUPPLY: Final = b"m"
 NODE: Final = b"n"
 CODE: Final = b"p"
 OMMERS: Final = b"o"
@@ -53,6 +54,7 @@ class Space:
     writer: str
 
 
+# fmt: off
 TABLE: Final = (
     Space("schema", SCHEMA_KEY, "", "u32: version of this table", "node/chain.py, first of all"),
     Space("genesis", GENESIS_KEY, "", "hash of the genesis block", "node/chain.py, first of all"),
@@ -70,14 +72,16 @@ TABLE: Final = (
     Space("undo", UNDO, "hash", "checksum, old values of the keys that the block changed", "node/chain.py"),
     Space("side", SIDE, "hash", "checksum, new values that a block off the connected chain would set", "node/sides.py"),
     Space("coin", COIN, "outpoint (36 bytes)", "height, coinbase, value, script", "ledger/utxo/coins.py"),
+    Space("supply", SUPPLY, "", "u64: units of money after the tip, where a chain's rewards depend on it", "ledger/utxo/peercoin.py"),
     Space("node", NODE, "keccak-256 of the node", "trie node", "ledger/account/trie.py"),
     Space("code", CODE, "keccak-256 of the code", "a contract's code", "ledger/account/state.py"),
     Space("ommers", OMMERS, "u64 number of a recent block", "hashes of the ommers that it names", "ledger/account/checks.py"),
     Space("pooled", POOLED, "sender, u64 nonce", "wei that pooled transactions may cost; never stored", "ledger/account/admission.py"),
     Space("transaction", TX, "id", "hash of the block, u32 place in it", "node/indexes.py"),
-    Space("filter", FILTER, "hash of the block", "filter header (32 bytes), basic filter (BIP158)", "node/indexes.py"),
-    Space("coin statistics", COIN_STATISTICS, "u32 height", "counts, amounts and the rolling hash of all coins", "node/indexes.py"),
+    Space("filter", FILTER, "hash of the block", "filter header (32 bytes), basic filter (BIP158)", "node/filters.py"),
+    Space("coin statistics", COIN_STATISTICS, "u32 height", "sums over the blocks, rolling hash of all coins", "node/coin_statistics.py"),
 )
+# fmt: on
 
 
 def fit(key: bytes) -> bytes:

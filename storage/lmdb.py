@@ -41,7 +41,9 @@ def fault(path: Path, error: Exception) -> SystemFault:
     if isinstance(error, (lmdb.InvalidError, lmdb.CorruptedError, lmdb.VersionMismatchError, lmdb.PageNotFoundError)):
         return SystemFault(f"{path}: not a sound store ({error})")
     code = getattr(error, "code", None) or getattr(error, "errno", None)
-    text = next((text for number, text in _TEXTS.items() if number == code or os.strerror(number) in str(error)), str(error))
+    text = next(
+        (text for number, text in _TEXTS.items() if number == code or os.strerror(number) in str(error)), str(error)
+    )
     return SystemFault(f"{path}: {text}")
 
 
@@ -146,7 +148,14 @@ class LmdbStore:
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._env = lmdb.open(
-                str(path), map_size=map_size, max_dbs=0, max_readers=READERS, subdir=True, metasync=False, sync=self._synced, mode=0o600
+                str(path),
+                map_size=map_size,
+                max_dbs=0,
+                max_readers=READERS,
+                subdir=True,
+                metasync=False,
+                sync=self._synced,
+                mode=0o600,
             )
             self._env.reader_check()
         except (lmdb.Error, OSError) as e:

@@ -66,6 +66,7 @@ def root_of(txs: Sequence[FakeTx]) -> bytes:
 
 class FakeFormat:
     name = "fake"
+    stored_as_sent = True
 
     def read_tx(self, r: Reader, form: Form) -> FakeTx:
         return FakeTx(r.var_bytes(), r.var_bytes())
@@ -93,7 +94,7 @@ class FakeLedger:
     format: FakeFormat = field(default_factory=FakeFormat)
     policy: Any = None
     connected: int = 0
-    fault: Exception | None = None
+    fault: BaseException | None = None
     """Raised by the next connect: our own trouble."""
 
     def genesis(self, block: FakeBlock, state: KV) -> None:
@@ -134,6 +135,9 @@ class FakeLedger:
 
     def admit(self, *_: Any) -> Any:
         raise NotImplementedError
+
+    def limits(self) -> dict[int, tuple[int, ...]]:
+        return {}
 
     def assemble(self, *_: Any) -> Any:
         raise NotImplementedError
@@ -185,7 +189,14 @@ def fake_spec(header_proves: bool = True, **fields: Any) -> ChainSpec:
     return replace(spec, **fields)
 
 
-def fake_block(parent: FakeBlock, *writes: tuple[bytes, bytes], nonce: int = 0, work: int = 1, later: int = 10, seal: bytes = b"genesis") -> FakeBlock:
+def fake_block(
+    parent: FakeBlock,
+    *writes: tuple[bytes, bytes],
+    nonce: int = 0,
+    work: int = 1,
+    later: int = 10,
+    seal: bytes = b"genesis",
+) -> FakeBlock:
     """A block on another."""
     txs = tuple(FakeTx(k, v) for k, v in writes)
     header = FakeHeader(parent.header.hash, parent.header.timestamp + later, work, nonce, root_of(txs))
@@ -196,7 +207,9 @@ def fake_chain(parent: FakeBlock, count: int, name: bytes = b"a", **fields: Any)
     """Blocks in a row; each folds its number into a key of its own and one of all."""
     blocks = []
     for n in range(count):
-        parent = fake_block(parent, (b"all", name + bytes([n % 256])), (name + bytes([n % 7]), bytes([n % 256]) * (n % 3)), **fields)
+        parent = fake_block(
+            parent, (b"all", name + bytes([n % 256])), (name + bytes([n % 7]), bytes([n % 256]) * (n % 3)), **fields
+        )
         blocks.append(parent)
     return blocks
 
@@ -216,3 +229,21 @@ def fold(blocks: Sequence[FakeBlock]) -> dict[bytes, bytes]:
             else:
                 state[SPACE + tx.key] = sha256(state.get(SPACE + tx.key, b"") + tx.value).digest()
     return state
+
+
+def ledger_of(chain: Any) -> FakeLedger:
+    """The ledger of a chain of this family."""
+    ledger: FakeLedger = chain.spec.ledger
+    return ledger
+
+
+def data_of(chain: Any) -> dict[bytes, bytes]:
+    """All that a chain in memory has stored."""
+    data: dict[bytes, bytes] = chain.store.data
+    return data
+
+
+def rule_of(error: Any) -> str:
+    """The stable word of an error."""
+    rule: str = error.rule
+    return rule

@@ -19,7 +19,18 @@ def blocks() -> list[FakeBlock]:
     b = fake_chain(a[3], 6, b"b")
     c = fake_chain(a[1], 10, b"c")
     bad = fake_block(b[-1], (b"bad", b"1"))
-    order = [*a[:5], *b[:2], *a[5:], *b[2:], bad, *fake_chain(bad, 1, b"d"), *c[3:5], *c[:3], *c[5:], *fake_chain(a[7], 5, b"e")]
+    order = [
+        *a[:5],
+        *b[:2],
+        *a[5:],
+        *b[2:],
+        bad,
+        *fake_chain(bad, 1, b"d"),
+        *c[3:5],
+        *c[:3],
+        *c[5:],
+        *fake_chain(a[7], 5, b"e"),
+    ]
     return order
 
 

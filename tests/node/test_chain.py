@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ledger.api import Aid
 from node.chain import Chain, Prepared
 from node.identity import ForeignData, NewerData, OlderData
 from node.results import Judged, Known, Parked, Rejected, Stored, TipChanged
@@ -24,7 +25,19 @@ from primitives.errors import (
 from storage.kv import Journal
 from storage.layout import GENESIS_KEY, SCHEMA_KEY, SCHEMA_VERSION
 from storage.memory import MemoryStore
-from tests.node.fake_family import GENESIS, NOW, FakeBlock, fake_block, fake_chain, fake_spec, fold, state_of
+from tests.node.fake_family import (
+    GENESIS,
+    NOW,
+    FakeBlock,
+    data_of,
+    fake_block,
+    fake_chain,
+    fake_spec,
+    fold,
+    ledger_of,
+    rule_of,
+    state_of,
+)
 
 
 def fresh(**fields: Any) -> Chain:
@@ -62,7 +75,9 @@ def test_a_new_store_begins_with_schema_and_genesis() -> None:
         (SCHEMA_KEY, (SCHEMA_VERSION - 1).to_bytes(4, "big"), OlderData),
     ],
 )
-def test_a_store_of_another_kind_is_refused_in_one_line(key: bytes, value: bytes | None, error: type[SystemFault]) -> None:
+def test_a_store_of_another_kind_is_refused_in_one_line(
+    key: bytes, value: bytes | None, error: type[SystemFault]
+) -> None:
     chain = fresh()
     with chain.store.update() as kv:
         kv.delete(key) if value is None else kv.put(key, value)
@@ -72,7 +87,8 @@ def test_a_store_of_another_kind_is_refused_in_one_line(key: bytes, value: bytes
 
 
 def test_blocks_extend_the_tip_and_change_the_state() -> None:
-    chain, blocks, events = fresh(), fake_chain(GENESIS, 5), []
+    chain, blocks = fresh(), fake_chain(GENESIS, 5)
+    events: list[Any] = []
     chain.observers.append(events.append)
     for n, block in enumerate(blocks, 1):
         result = chain.accept(block, NOW)
@@ -95,7 +111,8 @@ def test_a_known_block_is_known() -> None:
 
 
 def test_extend_connects_all_and_commits_in_between() -> None:
-    chain, blocks, events = fresh(), fake_chain(GENESIS, 70), []
+    chain, blocks = fresh(), fake_chain(GENESIS, 70)
+    events: list[Any] = []
     chain.observers.append(events.append)
     assert chain.extend(iter(blocks), NOW) == 70
     assert [len(e.connected) for e in events] == [32, 32, 6]
@@ -114,7 +131,8 @@ def test_extend_stops_at_a_bad_block_and_keeps_what_came_before() -> None:
 
 def test_commits_are_made_by_time_too() -> None:
     clock = iter(range(1000))
-    chain, events = Chain(fake_spec(), MemoryStore(), monotonic=lambda: float(next(clock))), []
+    chain = Chain(fake_spec(), MemoryStore(), monotonic=lambda: float(next(clock)))
+    events: list[Any] = []
     chain.observers.append(events.append)
     chain.extend(fake_chain(GENESIS, 4), NOW)
     assert [len(e.connected) for e in events] == [1, 1, 1, 1]
@@ -216,29 +234,32 @@ def test_ten_thousand_headers_on_an_invalid_block_are_not_stored() -> None:
         assert sum(1 for _ in view.state.scan(b"e")) == 2
 
 
-@pytest.mark.parametrize("fault", [SystemFault("disk"), OSError(28, "no space"), MemoryError(), RecursionError(), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "fault", [SystemFault("disk"), OSError(28, "no space"), MemoryError(), RecursionError(), KeyboardInterrupt()]
+)
 def test_our_own_trouble_never_condemns_a_block(fault: BaseException) -> None:
     chain, blocks = fresh(), fake_chain(GENESIS, 3)
     chain.accept(blocks[0], NOW)
-    before = dict(chain.store.data)
-    chain.spec.ledger.fault = fault
+    before = dict(data_of(chain))
+    ledger_of(chain).fault = fault
     with pytest.raises(type(fault)):
         chain.accept(blocks[1], NOW)
-    assert chain.store.data == before and chain.tip.hash == blocks[0].header.hash
+    assert data_of(chain) == before and chain.tip.hash == blocks[0].header.hash
     assert chain.extend(blocks[1:], NOW) == 2
     assert state(chain) == fold(blocks)
 
 
 def test_an_error_that_connect_may_not_raise_is_our_own_fault() -> None:
     chain, (block,) = fresh(), fake_chain(GENESIS, 1)
-    chain.spec.ledger.fault = Missing((bytes(32),))
+    ledger_of(chain).fault = Missing((bytes(32),))
     with pytest.raises(SystemFault):
         chain.accept(block, NOW)
     assert chain.entry(block.header.hash) is None
 
 
 def test_blocks_wait_for_their_parent_whatever_the_order() -> None:
-    chain, blocks, events = fresh(), fake_chain(GENESIS, 6), []
+    chain, blocks = fresh(), fake_chain(GENESIS, 6)
+    events: list[Any] = []
     chain.observers.append(events.append)
     for block in reversed(blocks[1:]):
         parked = chain.accept(block, NOW, source="peer")
@@ -251,14 +272,15 @@ def test_blocks_wait_for_their_parent_whatever_the_order() -> None:
 
 
 def test_a_bad_block_that_waited_is_told_with_its_source() -> None:
-    chain, events = fresh(), []
+    chain = fresh()
+    events: list[Any] = []
     chain.observers.append(events.append)
     (parent,) = fake_chain(GENESIS, 1)
     bad = fake_block(parent, (b"bad", b"1"))
     chain.accept(bad, NOW, source=7)
     chain.accept(parent, NOW)
     (rejected,) = [e for e in events if isinstance(e, Rejected)]
-    assert rejected.hash == bad.header.hash and rejected.source == 7 and rejected.error.rule == "bad-write"
+    assert rejected.hash == bad.header.hash and rejected.source == 7 and rule_of(rejected.error) == "bad-write"
 
 
 def test_without_parking_the_reason_is_raised() -> None:
@@ -274,7 +296,7 @@ def test_a_block_ahead_of_the_clock_waits_and_is_not_stored() -> None:
     chain, (block,) = fresh(), fake_chain(GENESIS, 1)
     due = block.header.timestamp - chain.spec.network.drift
     parked = chain.accept(block, due - 1)
-    assert isinstance(parked, Parked) and parked.reason.rule == "time-too-new"
+    assert isinstance(parked, Parked) and rule_of(parked.reason) == "time-too-new"
     assert chain.entry(block.header.hash) is None and chain.waiting.next_due() == due
     chain.tick(due - 1)
     assert chain.tip.height == 0
@@ -323,9 +345,14 @@ def test_checkpoints_bind_headers_and_close_the_forks_below() -> None:
 
 def test_scripts_are_skipped_below_the_assumed_valid_block_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = fake_chain(GENESIS, 4)
-    chain, seen = fresh(assume_valid=blocks[2].header.hash), []
+    chain, seen = fresh(assume_valid=blocks[2].header.hash), list[bool]()
     connect = chain.spec.ledger.connect
-    monkeypatch.setattr(chain.spec.ledger, "connect", lambda b, r, s, aid: (seen.append(aid.check_scripts), connect(b, r, s, aid))[1])
+
+    def watched(block: Any, branch: Any, state: Any, aid: Aid) -> Any:
+        seen.append(aid.check_scripts)
+        return connect(block, branch, state, aid)
+
+    monkeypatch.setattr(chain.spec.ledger, "connect", watched)
     chain.accept(fake_block(GENESIS, nonce=9), NOW)
     chain.accept_headers([b.header for b in blocks], NOW)
     chain.extend(blocks, NOW)
@@ -339,12 +366,12 @@ def test_a_prepared_block_is_not_executed_again_and_ends_in_the_same_store() -> 
             journal = Journal(view.state)
             applied = one.spec.ledger.connect(block, view.branch, journal, one.aid)
             prepared = Prepared(journal.delta(), applied)
-        count = one.spec.ledger.connected
+        count = ledger_of(one).connected
         result = one.accept(block, NOW, prepared)
         assert isinstance(result, TipChanged) and result.connected[0].applied == applied
-        assert one.spec.ledger.connected == count
+        assert ledger_of(one).connected == count
         two.accept(block, NOW)
-        assert one.store.data == two.store.data
+        assert data_of(one) == data_of(two)
 
 
 def test_a_stale_preparation_is_ignored() -> None:

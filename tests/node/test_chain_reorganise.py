@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -17,7 +18,18 @@ from primitives.chain import Status
 from primitives.errors import ChainError, Invalid, InvalidBlock, Missing, Refused, SystemFault
 from storage.layout import BODY, END, LEAF, UNDO
 from storage.memory import MemoryStore
-from tests.node.fake_family import GENESIS, NOW, FakeBlock, fake_block, fake_chain, fake_spec, fold, state_of
+from tests.node.fake_family import (
+    GENESIS,
+    NOW,
+    FakeBlock,
+    data_of,
+    fake_block,
+    fake_chain,
+    fake_spec,
+    fold,
+    ledger_of,
+    rule_of,
+)
 from tests.node.test_chain import entry_of, fresh, state
 
 
@@ -53,7 +65,7 @@ def test_equal_weight_does_not_move_the_tip_and_one_more_does() -> None:
     chain, a, b = fresh(), fake_chain(GENESIS, 2), fake_chain(GENESIS, 3, b"b")
     chain.extend(a, NOW)
     assert isinstance(chain.accept(b[0], NOW), Stored) and isinstance(chain.accept(b[1], NOW), Stored)
-    assert chain.spec.ledger.connected == 2, "a side chain that is not best is not executed"
+    assert ledger_of(chain).connected == 2, "a side chain that is not best is not executed"
     result = chain.accept(b[2], NOW)
     assert isinstance(result, TipChanged)
     assert [e.hash for e in result.reverted] == [a[1].header.hash, a[0].header.hash]
@@ -89,7 +101,7 @@ def test_the_valid_prefix_of_a_bad_branch_wins_where_it_is_heavier() -> None:
     chain.accept(b[1], NOW)
     chain.accept(b[0], NOW)
     assert chain.tip.hash == b[1].header.hash
-    assert [e.error.rule for e in events if isinstance(e, Rejected)] == ["bad-write"]
+    assert [rule_of(e.error) for e in events if isinstance(e, Rejected)] == ["bad-write"]
     check(chain)
 
 
@@ -265,7 +277,12 @@ class Shape:
             spoilt = random.random() < bad
             writes = [(b"bad", b"1")] if spoilt else []
             block = fake_block(
-                parent, (b"all", bytes([n])), (bytes([n % 5]), b"x" * (n % 2)), *writes, nonce=100 + n, work=random.randint(1, 2)
+                parent,
+                (b"all", bytes([n])),
+                (bytes([n % 5]), b"x" * (n % 2)),
+                *writes,
+                nonce=100 + n,
+                work=random.randint(1, 2),
             )
             self.blocks.append(block)
             if spoilt or parent.header.hash in self.bad:
@@ -281,10 +298,8 @@ class Shape:
 
 def deliver(chain: Chain, blocks: list[FakeBlock]) -> None:
     for block in blocks:
-        try:
+        with suppress(ChainError):
             chain.accept(block, NOW)
-        except ChainError:
-            pass
 
 
 @settings(max_examples=60, deadline=None)
@@ -312,7 +327,7 @@ def test_invalidate_and_reconsider_on_random_trees_come_back(seed: int) -> None:
     random = Random(seed)
     shape, chain = Shape(random, 25, 0.0), fresh()
     deliver(chain, shape.blocks)
-    before = {k: v for k, v in chain.store.data.items() if not k.startswith(UNDO)}
+    before = {k: v for k, v in data_of(chain).items() if not k.startswith(UNDO)}
     chosen = random.sample(shape.blocks, 3)
     for block in chosen:
         chain.invalidate(block.header.hash)
@@ -321,14 +336,16 @@ def test_invalidate_and_reconsider_on_random_trees_come_back(seed: int) -> None:
         chain.reconsider(block.header.hash)
         check(chain)
     assert chain.tip.weight == shape.best()
-    assert {k: v for k, v in chain.store.data.items() if k[:1] in b"kltq"} == {k: v for k, v in before.items() if k[:1] in b"kltq"}
+    assert {k: v for k, v in data_of(chain).items() if k[:1] in b"kltq"} == {
+        k: v for k, v in before.items() if k[:1] in b"kltq"
+    }
 
 
 def test_a_store_left_between_body_and_tip_moves_on_at_the_next_start() -> None:
     store, spec = MemoryStore(), fake_spec()
     chain, a, b = Chain(spec, store), fake_chain(GENESIS, 1), fake_chain(GENESIS, 2, b"b")
     chain.extend([*a, b[0]], NOW)
-    spec.ledger.fault = SystemFault("stopped")
+    ledger_of(chain).fault = SystemFault("stopped")
     with pytest.raises(SystemFault):
         chain.accept(b[1], NOW)
     assert chain.tip.hash == a[0].header.hash

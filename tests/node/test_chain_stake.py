@@ -14,7 +14,18 @@ from primitives.chain import Status
 from primitives.errors import ChainError, InvalidBlock, InvalidHeader, Refused
 from storage.layout import BODY, ENTRY, SIDE
 from storage.memory import MemoryStore
-from tests.node.fake_family import GENESIS, NOW, FakeBlock, fake_block, fake_chain, fake_spec, fold, state_of
+from tests.node.fake_family import (
+    GENESIS,
+    NOW,
+    FakeBlock,
+    data_of,
+    fake_block,
+    fake_chain,
+    fake_spec,
+    fold,
+    ledger_of,
+    state_of,
+)
 from tests.node.test_chain import entry_of, state
 from tests.node.test_chain_reorganise import check, connected_blocks
 
@@ -54,12 +65,15 @@ def test_bodies_after_loose_headers_move_them_into_the_index() -> None:
 def test_a_block_without_proof_leaves_nothing_behind() -> None:
     chain, blocks = staked(), fake_chain(GENESIS, 3)
     chain.extend(blocks, NOW)
-    before = dict(chain.store.data)
+    before = dict(data_of(chain))
     for parent in (blocks[2], blocks[0], GENESIS):
-        for block in (fake_block(parent, nonce=1, seal=b"no such key"), fake_block(parent, (b"context", b"1"), nonce=2)):
+        for block in (
+            fake_block(parent, nonce=1, seal=b"no such key"),
+            fake_block(parent, (b"context", b"1"), nonce=2),
+        ):
             with pytest.raises(InvalidBlock):
                 chain.accept(block, NOW)
-    assert chain.store.data == before
+    assert data_of(chain) == before
 
 
 def test_a_proven_block_that_breaks_a_rule_is_remembered() -> None:
@@ -86,9 +100,9 @@ def test_the_proof_is_judged_on_the_state_of_its_own_branch() -> None:
     assert isinstance(chain.accept(b2, NOW), Stored)
     with pytest.raises(InvalidBlock, match="bad-kernel"):
         chain.accept(fake_block(b2, seal=b"genesis"), NOW)
-    b3, executed = fake_block(b2, seal=b"more"), chain.spec.ledger.connected
+    b3, executed = fake_block(b2, seal=b"more"), ledger_of(chain).connected
     chain.accept(b3, NOW)
-    assert chain.spec.ledger.connected == executed + 1, "saved changes spare the execution of the blocks below"
+    assert ledger_of(chain).connected == executed + 1, "saved changes spare the execution of the blocks below"
     with chain.state_at(entry_of(chain, b2)) as kv:
         assert state_of(kv) == fold([b1, b2])
     result = chain.accept(fake_block(b3, seal=b"mine"), NOW)
@@ -117,10 +131,10 @@ def test_changes_are_kept_for_the_last_side_tips_and_found_again_by_execution() 
 def test_a_fork_too_deep_is_refused_as_policy_and_nothing_is_stored() -> None:
     chain, a = staked(), fake_chain(GENESIS, DEEPEST + 1)
     chain.extend(a, NOW)
-    before = dict(chain.store.data)
+    before = dict(data_of(chain))
     with pytest.raises(Refused, match="fork-too-deep"):
         chain.accept(fake_block(GENESIS, nonce=1), NOW)
-    assert chain.store.data == before
+    assert data_of(chain) == before
     assert isinstance(chain.accept(fake_block(a[0], nonce=1), NOW), Stored)
 
 

@@ -42,7 +42,9 @@ def record(module: str, folder: Path, *arguments: str) -> list[Event]:
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(shim), str(SHIM), "-ldl"], check=True)
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "LD_PRELOAD": str(shim), "WRITE_LOG": str(log), "PYTHONPATH": str(root)}
-    subprocess.run([sys.executable, "-m", module, str(folder / "db"), str(log), *arguments], check=True, env=environment, cwd=root)
+    subprocess.run(
+        [sys.executable, "-m", module, str(folder / "db"), str(log), *arguments], check=True, env=environment, cwd=root
+    )
     return parse(log.read_bytes())
 
 
@@ -84,7 +86,10 @@ def image(events: Sequence[Event], cut: int, random: Random) -> tuple[bytes, int
         if isinstance(event, Write):
             _put(disk, event.offset, event.data)
     sectors = [
-        (e.offset + n, e.data[n : n + 512]) for e in before[last + 1 :] if isinstance(e, Write) for n in range(0, len(e.data), 512)
+        (e.offset + n, e.data[n : n + 512])
+        for e in before[last + 1 :]
+        if isinstance(e, Write)
+        for n in range(0, len(e.data), 512)
     ]
     chosen = [s for s in sectors if random.random() < 0.5]
     random.shuffle(chosen)

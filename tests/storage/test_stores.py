@@ -50,7 +50,9 @@ class Stop(Exception):
 
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(KINDS), batches, keys, keys)
-def test_a_store_is_a_sorted_dict_with_aborts_and_snapshots(kind: str, plan: list[Any], prefix: bytes, start: bytes) -> None:
+def test_a_store_is_a_sorted_dict_with_aborts_and_snapshots(
+    kind: str, plan: list[Any], prefix: bytes, start: bytes
+) -> None:
     with TemporaryDirectory() as folder:
         store: Store = MemoryStore() if kind == "memory" else LmdbStore(Path(folder), Durability.NONE, 1 << 24)
         model: dict[bytes, bytes] = {}
@@ -184,7 +186,7 @@ def test_readers_on_other_threads_see_whole_commits(store: Store) -> None:
 
 def test_memory_under_full_loses_nothing_and_under_batch_whole_commits_only() -> None:
     for durability in (Durability.FULL, Durability.BATCH):
-        store, states = MemoryStore(durability, record=True), [{}]
+        store, states = MemoryStore(durability, record=True), list[dict[bytes, bytes]]([{}])
         for n in range(20):
             with store.update() as kv:
                 kv.put(bytes([n % 7]), bytes([n]))
