@@ -218,4 +218,4 @@ def test_no_space_of_the_table_lies_inside_another() -> None:
     assert len(set(prefixes)) == len(prefixes) and all(len(p) == 1 for p in prefixes)
     metas = [space.prefix for space in TABLE if space.prefix.startswith(b"!")]
     assert not any(a != b and a.startswith(b) for a in metas for b in metas)
-    assert all(space.key or space.prefix in metas for space in TABLE) and all(space.writer for space in TABLE)
+    assert len({space.name for space in TABLE}) == len(TABLE) and all(space.value and space.writer for space in TABLE)
