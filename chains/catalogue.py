@@ -16,6 +16,7 @@ from chains.spec import ChainSpec
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "bitcoin": ("mainnet", "testnet3", "testnet4", "signet", "regtest"),
+    "peercoin": ("peercoin-mainnet", "peercoin-testnet", "peercoin-regtest", "stake-dev"),
 }
 """Family, which is a module here, and the names of its chains. The module has SPECS by name and custom(base, table)."""
 

@@ -24,9 +24,19 @@ class Network:
     max_message: int = 4_000_000
     drift: int = 2 * 60 * 60
     """How many seconds a header may be ahead of the clock."""
+    drifts: tuple[tuple[int, int], ...] = ()
+    """Changes of the drift: from this second of the clock on, that many; in order."""
     seeds: tuple[str, ...] = ()
     local: bool = False
     """A network that people run for themselves: generate*, setmocktime and fallback fees are at hand."""
+
+    def drift_at(self, now: int) -> int:
+        """How many seconds a header may be ahead of a clock that shows `now`."""
+        drift = self.drift
+        for since, seconds in self.drifts:
+            if now >= since:
+                drift = seconds
+        return drift
 
 
 @dataclass(frozen=True, slots=True)

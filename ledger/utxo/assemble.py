@@ -34,7 +34,6 @@ from primitives.bitcoin import (
     TxInput,
     TxOutput,
 )
-from primitives.buffer import compact_size
 from primitives.errors import InvalidTx, Missing
 from storage.kv import KV, Delta, Journal
 from vm.script.flags import STANDARD
@@ -129,24 +128,11 @@ def assemble(
         applied = connect(block, branch, journal, Aid(check_scripts=False), rules, place.extra)
         return block, journal.delta(), applied
     check_unique(whole[:1], state)
-    if rules.timed:
-        journal = _book_again(whole, place.height, state, active, rules)
-    else:
-        book(whole[0], place.height, journal, active, rules)
+    book(whole[0], place.height, journal, active, rules)
     rules.check_reward(block, place._replace(header=block.header), totals, journal, rules)
     spent = tuple(coin for one in taken for coin in one.coins)
     points = frozenset(i.outpoint for one in taken for i in one.tx.inputs)
     return block, journal.delta(), Applied(totals.fees, spent=spent, touched=points)
-
-
-def _book_again(txs: Sequence[Transaction], height: int, state: KV, active: Active, rules: UtxoRules) -> Journal:
-    """What the whole block changes, where coins remember the place of their transaction, which is known only now."""
-    journal = Journal(state)
-    offset = 80 + len(compact_size(len(txs)))
-    for tx in txs:
-        book(tx, height, journal, active, rules, offset)
-        offset += len(tx.raw)
-    return journal
 
 
 class _Chosen(NamedTuple):

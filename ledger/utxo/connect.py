@@ -6,7 +6,7 @@ It refuses to know how to undo: the journal does. Words and order are Bitcoin Co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from ledger.api import Aid, Applied
 from ledger.utxo.checks import sequence_locks_hold
@@ -21,6 +21,9 @@ from storage.kv import KV
 from storage.layout import COIN
 from vm.script.shapes import is_unspendable
 
+PREMATURE: Final = "bad-txns-premature-spend-of-coinbase"
+"""The word for coins of a reward that is too young; where there are coinstakes, "/coinstake" follows."""
+
 
 def connect(block: Any, branch: Any, state: KV, aid: Aid, rules: UtxoRules, extra: int = 0) -> Applied:
     """Apply a block whose form and place were checked; `extra` is what its reward may mint beside subsidy and fees.
@@ -30,7 +33,7 @@ def connect(block: Any, branch: Any, state: KV, aid: Aid, rules: UtxoRules, extr
     "bad-blk-sigops", "bad-cb-amount" or "block-script-verify-flag-failed (...)". Of scripts that fail, the first is named.
     """
     header, txs = block.header, block.txs
-    place = Place(branch.tip.height + 1, header, branch, extra)
+    place = Place(branch.tip.height + 1, header, branch, extra, state)
     active = rules.active(header, branch)
     if rules.unique_ids(header, branch):
         try:
@@ -104,7 +107,8 @@ def check_inputs(tx: Transaction, coins: Sequence[Coin], place: Place, rules: Ut
     for coin in coins:
         if (coin.coinbase or coin.stake) and place.height - coin.height < rules.maturity:
             depth = place.height - coin.height
-            raise InvalidTx("bad-txns-premature-spend-of-coinbase", f"tried to spend coinbase at depth {depth}")
+            word = f"{PREMATURE}/coinstake" if rules.timed else PREMATURE
+            raise InvalidTx(word, f"tried to spend coinbase at depth {depth}")
         total += coin.value
         if total > rules.max_money:
             raise InvalidTx("bad-txns-inputvalues-outofrange")
