@@ -11,7 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wallet import keystore
+from primitives.address import account_decode, account_encode
+from primitives.ethereum_tx import decode_transaction
+from wallet import keystore, typed_data
 
 Case = tuple[str, Callable[[], None]]
 Suite = Callable[[Path], Iterator[Case]]
@@ -50,4 +52,31 @@ def keystores(root: Path) -> Iterator[Case]:
     yield name, partial(_owns, (root / name).read_text(), "foobar")  # go-ethereum's password of its test accounts
 
 
-SUITES: dict[str, Suite] = {"keystore": keystores}
+def eips(root: Path) -> Iterator[Case]:
+    """Checksummed addresses (EIP-55), protected signatures (EIP-155) and typed data (EIP-712)."""
+
+    def checksummed(case: dict[str, str]) -> None:
+        raw = bytes.fromhex(case["lower"][2:])
+        equal(account_encode(raw), case["checksummed"])
+        equal(account_decode(case["checksummed"]), raw)
+        equal(account_decode(case["lower"]), raw)
+
+    def protected(case: dict[str, Any]) -> None:
+        tx = decode_transaction(bytes.fromhex(case["tx"][2:]))
+        equal(("0x" + tx.sender.hex(), tx.chain_id), (case["sender"], case["chain_id"]))
+        equal(tx.raw.hex(), case["tx"][2:])
+
+    def typed(case: dict[str, Any]) -> None:
+        encoded = typed_data.encode_data(case["primaryType"], case["data"], case)
+        equal("0x" + encoded.hex(), case["encoded"])
+        equal("0x" + typed_data.digest({**case, "message": case["data"]}).hex(), case["digest"])
+
+    for at, case in enumerate(load(root, "real/eip/eip55.json")):
+        yield f"eip55/{at}", partial(checksummed, case)
+    for at, case in enumerate(load(root, "real/eip/eip155-signed-tx.json")):
+        yield f"eip155/{at}", partial(protected, case)
+    for case in load(root, "real/eip/eip712-typed-data.json"):
+        yield f"eip712/{case['name']}", partial(typed, case)
+
+
+SUITES: dict[str, Suite] = {"keystore": keystores, "eip": eips}
