@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def vmtests(ethereum: Path) -> Iterator[Case]:
     folder = ethereum / "legacytests/Constantinople/VMTests"
     for path in sorted(folder.glob("*/*.json")):
         for name, test in json.loads(path.read_text()).items():
-            yield f"{path.parent.name}/{name}", lambda test=test: check_vmtest(test)
+            yield f"{path.parent.name}/{name}", partial(check_vmtest, test)
 
 
 def check_vmtest(test: dict[str, Any]) -> None:
@@ -133,12 +134,12 @@ def geth_vm(ethereum: Path) -> Iterator[Case]:
     for path in sorted(folder.glob("testcases_*.json")):
         opcode = _OPCODES[path.stem.removeprefix("testcases_")]
         for at, case in enumerate(json.loads(path.read_text())):
-            yield f"{path.stem}/{at}", lambda case=case, opcode=opcode: check_opcode(opcode, case)
+            yield f"{path.stem}/{at}", partial(check_opcode, opcode, case)
     for path in sorted((folder / "precompiles").glob("*.json")):
         fork, number = _PRECOMPILES[path.stem.removeprefix("fail-")]
         for at, case in enumerate(json.loads(path.read_text())):
             name = f"{path.stem}/{at}/{case.get('Name', '')}"
-            yield name, lambda case=case, fork=fork, number=number: check_precompile(fork, number, case)
+            yield name, partial(check_precompile, fork, number, case)
 
 
 def check_opcode(opcode: int, case: dict[str, str]) -> None:

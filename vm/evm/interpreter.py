@@ -28,9 +28,11 @@ from vm.evm.api import (
     TxContext,
     World,
 )
-from vm.evm.regions import HOT, REGIONS, book_of, compile_region, stepped
+from vm.evm.regions import book_of, compile_region, stepped
 
 DEPTH_LIMIT = 1_024
+HOT = 64  # arrivals at a position before its region is compiled: what compiling costs, the steps have cost by then
+REGIONS = 1_024  # of one code
 NONCE_LIMIT = 2**64 - 1
 
 

@@ -17,8 +17,6 @@ Region = Callable[[Frame], int]
 """Runs from its start and tells the next position; ENDED if the frame stops or waits; `stepped(pc)` to go on in steps."""
 
 LENGTH = 256  # instructions in one region
-HOT = 64  # arrivals at a position before its region is compiled: what compiling costs, the steps have cost by then
-REGIONS = 1_024  # of one code
 KEPT_SIZE = 1 << 16  # bytes of code
 KEPT_REGIONS = 1 << 13  # of all codes; then all are forgotten
 

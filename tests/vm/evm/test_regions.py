@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from tests.vm.evm.run import CONTRACT, code_of, execute, hot_after, push
 from vm.evm.api import Fork, OutOfGas, StackUnderflow
-from vm.evm.forks import BERLIN, FRONTIER, FORKS, OSAKA
+from vm.evm.forks import BERLIN, FORKS, FRONTIER, OSAKA
 from vm.evm.regions import LENGTH
 
 STEPS, COMPILED = 10**9, 1
@@ -13,8 +13,10 @@ STEPS, COMPILED = 10**9, 1
 # ends, calls, jumps and everything else, in about the shares of real code
 WORDS = st.sampled_from([0, 1, 2, 31, 32, 33, 64, 95, 255, 256, 1 << 160, (1 << 255) - 1, 1 << 255, (1 << 256) - 1])
 PLAIN = st.sampled_from(
-    [*range(0x01, 0x0C), *range(0x10, 0x1F), 0x20, *range(0x30, 0x4B), *range(0x50, 0x56), *range(0x58, 0x60)]
-    + [*range(0x80, 0x90), *range(0x90, 0xA0), *range(0xA0, 0xA5)]
+    [
+        *(*range(0x01, 0x0C), *range(0x10, 0x1F), 0x20, *range(0x30, 0x4B), *range(0x50, 0x56), *range(0x58, 0x60)),
+        *(*range(0x80, 0x90), *range(0x90, 0xA0), *range(0xA0, 0xA5)),
+    ]
 ).map(lambda opcode: bytes([opcode]))
 SMALL = st.integers(0, 96).map(push)
 FLOW = st.sampled_from([b"\x5b", b"\x5b", b"\x56", b"\x57", b"\x00", b"\xf3", b"\xfd", b"\xfe", b"\x0c", b"\xff"])
@@ -32,7 +34,7 @@ def outcome(code: bytes, hot: int, fork: Fork, gas: int) -> tuple[object, ...]:
     return *ends, world.logs, world.refund, world.accounts, world.marks, world.transients
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(code=PROGRAMS, fork=st.sampled_from([FRONTIER, BERLIN, OSAKA]), gas=st.sampled_from([50, 400, 3_000, 60_000]))
 @example(code=code_of(push(3), 0x5B, push(1), 0x90, 0x03, 0x80, push(2), 0x57, 0x5A), fork=OSAKA, gas=10_000)
 @example(code=code_of(0x5B, 0x5A, 0x5A, 0x55, push(0), 0x56), fork=OSAKA, gas=60_000)
@@ -40,7 +42,7 @@ def test_a_region_does_what_its_steps_do(code: bytes, fork: Fork, gas: int) -> N
     assert outcome(code, COMPILED, fork, gas) == outcome(code, STEPS, fork, gas)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(body=st.lists(st.one_of(PLAIN, SMALL), max_size=20).map(b"".join), rounds=st.integers(1, 9))
 def test_a_loop_does_what_its_steps_do(body: bytes, rounds: int) -> None:
     """A counter at the bottom of the stack, whatever the body leaves above it."""
