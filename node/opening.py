@@ -11,9 +11,9 @@ from typing import Any
 from chains.catalogue import load
 from chains.overrides import ChainFileError
 from chains.spec import ChainSpec
-from node.filters import FilterIndex
 from node.config import Config
 from node.data_directory import DataDirectory, DirectoryTaken, Spoilt, free_space
+from node.filters import FilterIndex
 from node.identity import ForeignData, NewerData, OlderData
 from node.indexes import Index, TransactionIndex
 from primitives.errors import SystemFault

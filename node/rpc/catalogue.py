@@ -10,12 +10,17 @@ from node.node import Node, Snapshot
 from node.rpc import (
     blockchain_methods,
     chain_control_methods,
+    coins_methods,
     control_methods,
     generating_methods,
     mempool_methods,
     mining_methods,
     network_methods,
+    rawtransaction_methods,
     sending_methods,
+    signing_methods,
+    statistics_methods,
+    util_methods,
 )
 from node.rpc.api import Control, Memory, Peers
 from node.rpc.dispatch import Call, Dispatcher, Provider
@@ -25,12 +30,17 @@ from node.rpc.translate import translate
 FILES = (
     blockchain_methods,
     chain_control_methods,
+    coins_methods,
     control_methods,
     generating_methods,
     mempool_methods,
     mining_methods,
     network_methods,
+    rawtransaction_methods,
     sending_methods,
+    signing_methods,
+    statistics_methods,
+    util_methods,
 )
 """Importing them fills the table."""
 
