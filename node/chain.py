@@ -23,8 +23,9 @@ from node.lobby import Lobby
 from node.loose import LooseHeaders
 from node.results import Event, Known, Observer, Rejected, Result, Stored, TipChanged
 from node.tree import StoredTree, body_arrived, body_dropped, condemn, forget, heaviest_header, insert, pardon, prefer
+from node.twins import find_twin
 from node.undo import encode_changes
-from node.view import ChainView, encode_block
+from node.view import ChainView
 from node.waiting import WaitingRoom
 from node.work import BadBlock, Work, merged
 from primitives.chain import Entry, Status
@@ -41,7 +42,7 @@ from primitives.errors import (
     SystemFault,
 )
 from storage.kv import KV, Delta, Journal, Store, rewind
-from storage.layout import BODY, UNDO
+from storage.layout import UNDO
 
 COMMIT_BLOCKS: Final = 32
 COMMIT_SECONDS: Final = 0.25
@@ -82,7 +83,7 @@ class Chain:
         self._monotonic = monotonic
         self._cache = EntryCache()
         self._ledger, self._engine, self._fmt = spec.ledger, spec.engine, spec.ledger.format
-        self._lobby = Lobby(self.waiting, self._fmt, spec.network.drift, self._take_one, self._tell)
+        self._lobby = Lobby(self.waiting, self._fmt, spec.network.drift_at, self._take_one, self._tell)
         with store.view() as kv:
             empty = is_empty(kv)
         if empty:
@@ -199,6 +200,7 @@ class Chain:
             while (better := self._candidate(work.entries, work.tip)) is not None:
                 fork = work.entries.fork(better)
                 forget(work.entries, work.entries.path(better, fork)[0])
+            self.loose.clear()
             work.best_header = heaviest_header(work.entries, work.tip)
 
     def invalidate(self, key: bytes) -> None:
@@ -334,7 +336,7 @@ class Chain:
             raise Missing((header.parent,))
         branch = work.branch(parent)
         stored = entry is not None and header.hash not in self.loose
-        if entry is None:
+        if entry is None or not stored:  # a header that shows no proof may have come with other side parts before
             entry = self.judge.judge(header, branch, now)
         proven = self._engine.header_proves
         if not proven and not parent.status & Status.READY:
@@ -354,7 +356,10 @@ class Chain:
             work.joined(ready[0], block, applied, branch)
             return ready[0], False, len(ready) > 1
         if not proven:
-            entry = sides.prove(work, entry, block, branch, self.spec, self.aid, lambda e, j: self._execute(work, e, j))
+            heirs = self.waiting.children(entry.hash)
+            entry = sides.prove(
+                work, entry, block, branch, self.spec, self.aid, lambda e, j: self._execute(work, e, j), heirs, now
+            )
         ready = self._store(work, entry, block, branch, stored, Status.HEADER)
         return entries.require(entry.hash), False, bool(ready)
 
@@ -367,7 +372,7 @@ class Chain:
     ) -> list[Entry[Any]]:
         if not stored:
             self._insert(work, entry, branch)
-        work.kv.put(BODY + entry.hash, encode_block(block, self._fmt))
+        work.put_body(entry, block)
         return body_arrived(work.entries, entry, entry.note, also)
 
     def _connect(
@@ -393,7 +398,7 @@ class Chain:
             try:
                 applied = self._ledger.connect(block, branch, journal, self.judge.aid(self.aid, entry, work.entries))
             except (Invalid, Mutated) as e:
-                raise BadBlock(entry, e) from e
+                raise BadBlock(replace(entry, note=note), e) from e
             except ChainError as e:
                 raise SystemFault(f"connecting block {entry.hash[::-1].hex()} ended in {type(e).__name__}: {e}") from e
         for index in self._indexes:
@@ -479,6 +484,8 @@ class Chain:
                     body_dropped(work.entries, entry)
                 return
             if entry is None or not stored:
+                if find_twin(self.spec, work.entries, bad.entry, sound=False) is not None:
+                    return  # one claim is not worth more than one record
                 parent = work.entries.require(bad.entry.header.parent)
                 insert(work.entries, replace(bad.entry, status=Status.BROKEN), work.branch(parent))
                 self.loose.discard(bad.entry.hash)

@@ -9,14 +9,14 @@ from ledger.api import Applied
 from node.index import Entries, StoredBranch
 from node.results import Connected, TipChanged
 from node.undo import decode_changes
-from node.view import read_block
+from node.view import encode_block, read_block
 from primitives.chain import Entry
 from primitives.errors import ChainError, SystemFault
 from storage.kv import KV, rewind
 from storage.layout import BODY, TIP_KEY, UNDO, height_key
 
-HELD_BLOCKS: Final = 64
-"""How many of the newest connected blocks a change keeps in memory; older ones are read again."""
+HELD_BYTES: Final = 8 << 20
+"""Bodies of so many bytes, the newest, are kept decoded by a change of tip (tenfold in memory); older ones are read again."""
 
 
 class BadBlock(Exception):
@@ -40,7 +40,9 @@ class Work:
         self.reverted: list[Entry[Any]] = []
         self.forgotten = False
         self._connected: list[Connected] = []
-        self._held: deque[Connected] = deque()
+        self._held: deque[tuple[Connected, int]] = deque()
+        self._held_bytes = 0
+        self._size = 0
         self._load = load
         self._branch: StoredBranch | None = None
 
@@ -58,20 +60,31 @@ class Work:
         raw = self.kv.get(BODY + entry.hash)
         if raw is None:
             raise SystemFault(f"the body of block {entry.hash[::-1].hex()} is missing")
+        self._size = len(raw)
         return read_block(raw, self.entries.fmt)
 
+    def put_body(self, entry: Entry[Any], block: Any) -> None:
+        """Store a block."""
+        raw = encode_block(block, self.entries.fmt)
+        self._size = len(raw)
+        self.kv.put(BODY + entry.hash, raw)
+
     def joined(self, entry: Entry[Any], block: Any, applied: Applied, branch: StoredBranch) -> None:
-        """A block was connected: it is the tip."""
+        """A block, whose body was the last read or stored, was connected: it is the tip."""
         self.kv.put(height_key(entry.height), entry.hash)
         self.kv.put(TIP_KEY, entry.hash)
         self._branch = branch.extended(entry)
         self.tip = entry
         connected = Connected(entry, applied, lambda: block)
         self._connected.append(connected)
-        self._held.append(connected)
-        if len(self._held) > HELD_BLOCKS:
-            old = self._held.popleft()
-            old.let_go(lambda: self._load(old.entry.hash))
+        self._held.append((connected, self._size))
+        self._held_bytes += self._size
+        while self._held_bytes > HELD_BYTES and len(self._held) > 1:
+            self._let_go(*self._held.popleft())
+
+    def _let_go(self, old: Connected, size: int) -> None:
+        self._held_bytes -= size
+        old.let_go(lambda: self._load(old.entry.hash))
 
     def disconnect(self) -> None:
         """Undo the tip. Raises SystemFault where its undo record is missing or damaged."""
@@ -86,7 +99,7 @@ class Work:
         self._branch = None
         if self._connected and self._connected[-1].entry.hash == entry.hash:
             self._connected.pop()
-            self._held = deque(c for c in self._held if c.entry.hash != entry.hash)
+            self._held = deque(held for held in self._held if held[0].entry.hash != entry.hash)
         else:
             self.reverted.append(entry)
 
