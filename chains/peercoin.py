@@ -45,7 +45,9 @@ class Genesis:
 
     def block(self) -> PeercoinBlock:
         """The block: one coinbase that pays nothing, and no signature."""
-        script = push((0x1D00FFFF).to_bytes(4, "little")) + push((9_999).to_bytes(2, "little")) + push(self.message.encode())
+        script = (
+            push((0x1D00FFFF).to_bytes(4, "little")) + push((9_999).to_bytes(2, "little")) + push(self.message.encode())
+        )
         coinbase = Transaction(1, (TxInput(NULL_OUTPOINT, script),), (TxOutput(0, b""),), 0, self.tx_time)
         root = merkle.root([coinbase.id])
         return PeercoinBlock(PeercoinHeader(1, bytes(32), root, self.timestamp, self.bits, self.nonce), (coinbase,))
@@ -80,9 +82,7 @@ class Parameters:
 def build(p: Parameters) -> ChainSpec:
     """The ChainSpec of these parameters."""
     genesis = p.genesis.block()
-    rules = PeercoinRules(
-        p.switches, p.money, p.retarget.limit, p.ages.least, p.maturity, p.max_money, p.tx_version
-    )
+    rules = PeercoinRules(p.switches, p.money, p.retarget.limit, p.ages.least, p.maturity, p.max_money, p.tx_version)
     engine = Stake(
         switches=p.switches,
         rule=p.retarget,
@@ -113,7 +113,7 @@ def _hashes(table: Mapping[int, str]) -> dict[int, bytes]:
 _DAY: Final = 24 * 60 * 60
 _XPUB, _XPRV = bytes.fromhex("0488b21e"), bytes.fromhex("0488ade4")
 _TPUB, _TPRV = bytes.fromhex("043587cf"), bytes.fromhex("04358394")
-_PORTS = {"protocol_version": 70018, "min_peer_version": 70018}
+_PROTOCOL: Final = 70018
 
 _MAIN_SWITCHES: Final = Switches(
     v03=1363800000,
@@ -183,7 +183,8 @@ _MAINNET: Final = Parameters(
         9902,
         drifts=((1591617600, 900),),
         seeds=("seed.peercoin.net", "seed2.peercoin.net", "seed.peercoin-library.org", "seed.ppcoin.info"),
-        **_PORTS,
+        protocol_version=_PROTOCOL,
+        min_peer_version=_PROTOCOL,
     ),
     addresses=AddressStyle(b"\x37", b"\x75", b"\xb7", "pc", bip32_public=_XPUB, bip32_private=_XPRV),
     genesis=Genesis(1345084287, 2179302059, 0x1D00FFFF),
@@ -222,7 +223,8 @@ _TESTNET: Final = Parameters(
         9904,
         drifts=((1581940800, 900),),
         seeds=("tseed.peercoin.net", "tseed2.peercoin.net", "tseed.peercoin-library.org", "tseed.ppcoin.info"),
-        **_PORTS,
+        protocol_version=_PROTOCOL,
+        min_peer_version=_PROTOCOL,
     ),
     addresses=AddressStyle(b"\x6f", b"\xc4", b"\xef", "tpc", **_TEST_STYLE),
     genesis=Genesis(1345090000, 122894938, 0x1D0FFFFF),
@@ -270,7 +272,15 @@ _TESTNET: Final = Parameters(
 _REGTEST: Final = Parameters(
     name="peercoin-regtest",
     client_name="regtest",
-    network=Network(bytes.fromhex("cbf2c0ef"), 9903, 18443, drifts=((1581940800, 900),), local=True, **_PORTS),
+    network=Network(
+        bytes.fromhex("cbf2c0ef"),
+        9903,
+        18443,
+        drifts=((1581940800, 900),),
+        local=True,
+        protocol_version=_PROTOCOL,
+        min_peer_version=_PROTOCOL,
+    ),
     addresses=AddressStyle(b"\x6f", b"\xc4", b"\xef", "pcrt", **_TEST_STYLE),
     genesis=Genesis(1345090000, 122894938, 0x1D0FFFFF),
     switches=_REGTEST_SWITCHES,

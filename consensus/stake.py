@@ -100,7 +100,9 @@ class Stake:
             stakes=before.stakes + stake,
             last_stake=height if stake else before.last_stake,
             last_work=before.last_work if stake else height,
-            anchor=height if not stake and not self.switches.v14.holds(parent) else anchor_height(self.switches, branch, parent),
+            anchor=height
+            if not stake and not self.switches.v14.holds(parent)
+            else anchor_height(self.switches, branch, parent),
             proof=proof,
         )
 

@@ -65,7 +65,8 @@ def decode_note(raw: bytes) -> Note:
     """The note that a stored value is. Raises SystemFault where it is something else."""
     if len(raw) not in (_FORM.size, _FORM.size + 32):
         raise SystemFault("a stored stake note has the wrong size")
-    return Note(*_FORM.unpack_from(raw), raw[_FORM.size :])
+    flags, modifier, checksum, generator, stakes, last_stake, last_work, anchor = _FORM.unpack_from(raw)
+    return Note(flags, modifier, checksum, generator, stakes, last_stake, last_work, anchor, raw[_FORM.size :])
 
 
 def note_of(entry: Entry[Any], genesis: Note) -> Note:

@@ -46,6 +46,4 @@ def check_signature(block: PeercoinBlock, canonical: bool) -> None:
 def is_canonical(signature: bytes) -> bool:
     """Whether a signature is in strict DER, with the lower of the two s."""
     compact = secp256k1.der_to_compact(signature)
-    return (
-        compact is not None and secp256k1.compact_to_der(compact) == signature and secp256k1.is_low_s(signature)
-    )
+    return compact is not None and secp256k1.compact_to_der(compact) == signature and secp256k1.is_low_s(signature)

@@ -22,7 +22,7 @@ Judge = Callable[[Any, int], tuple[Entry[Any] | None, ChainError | None]]
 class Lobby:
     """The waiting room and its door."""
 
-    def __init__(self, room: WaitingRoom, fmt: Format, drift: int, judge: Judge, tell: Observer) -> None:
+    def __init__(self, room: WaitingRoom, fmt: Format, drift: Callable[[int], int], judge: Judge, tell: Observer) -> None:
         self.room = room
         self._fmt = fmt
         self._drift = drift
@@ -32,7 +32,7 @@ class Lobby:
     def park(self, block: Any, reason: Missing | Premature, source: object) -> Parked:
         """Let a block wait for what the reason names, if there is room."""
         parent = reason.hashes[0] if isinstance(reason, Missing) else None
-        due = 0 if parent is not None else block.header.timestamp - self._drift
+        due = 0 if parent is not None else block.header.timestamp - self._drift(block.header.timestamp)
         waiter = Waiter(block, len(encode_block(block, self._fmt)), parent, due, source)
         return Parked(block.header.hash, reason, self.room.add(waiter))
 

@@ -1,4 +1,7 @@
-"""Headers that show no proof by themselves (stake): held in memory only, a bounded number for each source. Knows no rule."""
+"""Headers that show no proof by themselves (stake): held in memory only, a bounded number for each source. Knows no rule.
+
+A header never stays without its ancestors: where one must go, those that build on it go with it.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ class LooseHeaders(Mapping[bytes, Record]):
         self._most_of_one = most_of_one
         self._records: dict[bytes, tuple[Record, object]] = {}
         self._counts: dict[object, int] = {}
+        self._children: dict[bytes, list[bytes]] = {}
 
     def __getitem__(self, key: bytes) -> Record:
         return self._records[key][0]
@@ -42,20 +46,46 @@ class LooseHeaders(Mapping[bytes, Record]):
             return
         if self._counts.get(source, 0) >= self._most_of_one:
             raise Refused("too-many-headers", f"{self._most_of_one} unproven headers are held for one source")
+        parent = record.entry.header.parent
+        held = parent in self._records
         while len(self._records) >= self._most:
-            self.discard(next(iter(self._records)))
+            self.drop(next(iter(self._records)))
+        if held and parent not in self._records:
+            raise Refused("too-many-headers", "its own ancestors had to go")
         self._records[key] = (record, source)
         self._counts[source] = self._counts.get(source, 0) + 1
+        self._children.setdefault(parent, []).append(key)
 
     def discard(self, key: bytes) -> None:
-        """Let go of a header: its block was stored, or turned out bad."""
+        """Let go of a header whose block was stored: what builds on it stays."""
         found = self._records.pop(key, None)
-        if found is not None:
-            self._counts[found[1]] -= 1
-            if not self._counts[found[1]]:
-                del self._counts[found[1]]
+        if found is None:
+            return
+        record, source = found
+        self._counts[source] -= 1
+        if not self._counts[source]:
+            del self._counts[source]
+        parent = record.entry.header.parent
+        siblings = self._children[parent]
+        siblings.remove(key)
+        if not siblings:
+            del self._children[parent]
+
+    def drop(self, key: bytes) -> None:
+        """Let go of a header and of all that build on it."""
+        waiting = [key]
+        while waiting:
+            at = waiting.pop()
+            waiting += self._children.get(at, ())
+            self.discard(at)
+
+    def clear(self) -> None:
+        """Let go of all: blocks that they build on may be gone."""
+        self._records.clear()
+        self._counts.clear()
+        self._children.clear()
 
     def drop_source(self, source: object) -> None:
-        """Let go of all that one source brought (it left)."""
+        """Let go of all that one source brought (it left), and of what builds on it."""
         for key in [k for k, (_, s) in self._records.items() if s == source]:
-            self.discard(key)
+            self.drop(key)

@@ -5,13 +5,14 @@ Changes are kept for the last 8 side tips; beyond 500 blocks the answer is refus
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from chains.spec import ChainSpec
 from ledger.api import Aid
 from node.index import Entries, StoredBranch
+from node.twins import find_twin, is_built_on
 from node.undo import decode_changes, encode_changes
 from node.work import BadBlock, Work
 from primitives.chain import Entry
@@ -47,21 +48,32 @@ def state_at(entries: Entries, tip: Entry[Any], entry: Entry[Any], execute: Exec
 
 
 def prove(
-    work: Work, entry: Entry[Any], block: Any, branch: StoredBranch, spec: ChainSpec, aid: Aid, execute: Execute
+    work: Work,
+    entry: Entry[Any],
+    block: Any,
+    branch: StoredBranch,
+    spec: ChainSpec,
+    aid: Aid,
+    execute: Execute,
+    heirs: Sequence[Any] = (),
+    now: int = 0,
 ) -> Entry[Any]:
     """Check the proof of a side block on its parent's state, and keep what the block changes for its own children.
 
-    Raises the engine's error as it is, while nothing is proven, and BadBlock for what the ledger finds afterwards.
+    Raises the engine's error as it is, while nothing is proven, BadBlock for what the ledger finds afterwards, and
+    Refused("bad-pos") for a second block from one claim, unless one of the `heirs` that wait for it is proven too.
     """
     state = state_at(work.entries, work.tip, branch.tip, execute)
-    note = spec.engine.check_block(block, branch, state)
+    entry = replace(entry, note=spec.engine.check_block(block, branch, state))
     journal = Journal(state)
     try:
         spec.ledger.connect(block, branch, journal, aid)
     except (Invalid, Mutated) as e:
         raise BadBlock(entry, e) from e
+    if find_twin(spec, work.entries, entry) and not is_built_on(spec, entry, branch, journal, heirs, now):
+        raise Refused("bad-pos", "a block from the same proof of stake is here already")
     save(work.entries, entry, journal.delta())
-    return replace(entry, note=note)
+    return entry
 
 
 def save(entries: Entries, entry: Entry[Any], delta: Delta) -> None:

@@ -95,6 +95,10 @@ class WaitingRoom:
         if key in self._waiters:
             self._remove(key)
 
+    def children(self, parent: bytes) -> list[Any]:
+        """The blocks that wait for this one; they go on waiting."""
+        return [self._waiters[key].block for key in self._by_parent.get(parent, ())]
+
     def take_children(self, parent: bytes) -> list[Waiter]:
         """Take out the blocks that waited for this one."""
         return [self._remove(key) for key in list(self._by_parent.get(parent, ()))]

@@ -116,7 +116,8 @@ def read_header(r: Reader) -> PeercoinHeader:
 def read_wire_header(r: Reader) -> PeercoinHeader:
     """Read the 84 bytes. Of the flags only the kind is kept; peers also send those that everyone computes for himself."""
     raw = r.bytes(80)
-    header = PeercoinHeader(*_HEADER.unpack(raw), bool(r.u32() & STAKE_FLAG))
+    version, parent, root, timestamp, bits, nonce = _HEADER.unpack(raw)
+    header = PeercoinHeader(version, parent, root, timestamp, bits, nonce, bool(r.u32() & STAKE_FLAG))
     header.__dict__["raw"] = raw
     return header
 
@@ -144,6 +145,7 @@ class PeercoinFormat:
     """
 
     name: str = "peercoin"
+    stored_as_sent: bool = True
     timed: bool = True
     """Transactions below version 3 carry a time."""
     after_header: bytes = b"\0\0"

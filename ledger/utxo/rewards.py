@@ -1,6 +1,6 @@
 """What PeerCoin pays for work and for stake, and the least fee: pure functions of numbers, all in the chain's smallest unit.
 
-They refuse to know blocks and coins. Source: Peercoin, validation.cpp (GetProofOfWorkReward, GetProofOfStakeReward), consensus/tx_verify.cpp.
+They refuse to know blocks and coins. Source: Peercoin, validation.cpp (GetProofOfWorkReward, GetProofOfStakeReward), tx_verify.cpp.
 """
 
 from __future__ import annotations
