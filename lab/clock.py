@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from threading import get_ident
 from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -65,7 +66,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return None
 
     def _write_to_self(self) -> None:
-        raise RuntimeError("a thread called into the virtual loop")
+        if get_ident() != self._thread_id:  # type: ignore[attr-defined]
+            raise RuntimeError("a thread called into the virtual loop")
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> NoReturn:  # type: ignore[override]
         """Refuse: threads have no place in virtual time; Env's methods run work inline."""

@@ -266,4 +266,6 @@ class Download:
                 peer.stalling_since = -1.0
                 if not peer.info.whitelisted:
                     actions.append(Disconnect(peer.id, reason))
+        if not self.busy and self.view.best.weight > self.view.tip.weight:
+            self._dirty = True  # nothing is under way, yet something is missing
         return actions + self.schedule(now)

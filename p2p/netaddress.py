@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha3_256
 
 from primitives.buffer import Reader, Writer
@@ -67,7 +68,7 @@ class NetAddress:
     def routable(self) -> bool:
         """Whether a stranger could reach it, so that it is worth telling others."""
         if self.kind in (IPV4, IPV6):
-            return _ip(self).is_global
+            return _global(self.host)
         return self.kind in (TORV3, I2P, CJDNS)
 
     @property
@@ -86,6 +87,11 @@ class NetAddress:
     def key(self) -> bytes:
         """Bytes that name it in tables."""
         return bytes((self.kind & 0xFF,)) + self.host + self.port.to_bytes(2, "big")
+
+
+@lru_cache(maxsize=8192)
+def _global(host: bytes) -> bool:
+    return ipaddress.ip_address(host).is_global
 
 
 def _ip(address: NetAddress) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
