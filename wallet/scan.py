@@ -20,6 +20,7 @@ class Scanner:
         self._chain = chain
         self.target: int | None = None  # the height that a scan is on its way to
         self.reached = 0
+        self.began = 0.0  # when it set out, on the monotonic clock
         self._stop = False
 
     # Events of a node in the same process.
@@ -143,6 +144,7 @@ class Scanner:
             if self.target is not None:
                 raise WalletError(BAD_PARAMETER, "a scan is under way already")
             self.target, self._stop = tip.height, False
+            self.began = state.env.monotonic()
             state.keys.scan_from = start
             state.save()
             state.history.rewind(point)

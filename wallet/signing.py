@@ -298,11 +298,14 @@ def check_input(context: SpendContext, index: int) -> None:
         raise _refuse(f"input {index} does not verify: {e}") from None
 
 
-def input_weight(data: InputData) -> int:
-    """What an input will weigh when it is signed, its signatures at their longest; unknown scripts count as one key's."""
+def input_weight(data: InputData, key_size: int = 33, key_path: bool = True) -> int:
+    """What an input will weigh when it is signed, its signatures at their longest; unknown scripts count as one key's.
+
+    `key_size` is that of a key behind a hash, `key_path` says whether a taproot coin will be spent by its key alone.
+    """
     base = 4 * 41
     if taproot_key(data) is not None:
-        if data.leaves and not data.internal:
+        if data.leaves and not key_path:
             return base + max(_leaf_weight(script, control) for control, (script, _) in data.leaves.items())
         return base + 1 + 66
     script, segwit = signed_script(data)
@@ -312,7 +315,7 @@ def input_weight(data: InputData) -> int:
     elif scripts.pk_in(script) is not None:
         stack = DER_SIGNATURE
     else:
-        stack = DER_SIGNATURE + 34
+        stack = DER_SIGNATURE + 1 + key_size
     if segwit:
         inner = len(data.witness_script)
         size = 1 + stack + (inner + (1 if inner < 253 else 3) if inner else 0)

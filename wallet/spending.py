@@ -18,7 +18,7 @@ from wallet.signer import Signer
 from wallet.signing import InputData
 from wallet.sources import Owner, Source
 from wallet.spend_utxo import MAX_FEE, Built, Payment, Terms
-from wallet.state import WalletState
+from wallet.state import WalletState, expansion_data
 from wallet.vault import locked
 
 BUMP_STEP = 5_000
@@ -110,9 +110,16 @@ class Spender:
         key = coin.owner.source.text, coin.owner.variant
         weight = self._weights.get(key)
         if weight is None:
-            data = self._state.input_data(TxOutput(coin.value, coin.script))
-            weight = self._weights[key] = signing.input_weight(data)
+            weight = self._weights[key] = self._weight(coin)
         return Candidate(coin.outpoint, coin.value, weight)
+
+    def _weight(self, coin: Coin[Owner]) -> int:
+        state = self._state
+        expansion = state.sources.expansion(coin.owner)
+        data = expansion_data(expansion, TxOutput(coin.value, coin.script))
+        internal = expansion.internal
+        size = len(expansion.keys[0].public) if expansion.keys else 33
+        return signing.input_weight(data, size, internal is not None and state.signer().can_sign(internal))
 
     def rate(self, options: SendOptions) -> int:
         """The rate to pay. Raises WalletError("bad-fee") where it is too low to be relayed, or cannot be told."""
