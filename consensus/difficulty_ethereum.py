@@ -49,11 +49,10 @@ def child_difficulty(
     else:
         most = 2 if era.counts_ommers and parent_has_ommers else 1
         difficulty = parent_difficulty + step * max(most - (time - parent_time) // era.spacing, -99)
-    difficulty = max(difficulty, era.minimum)
-    if era.bomb_delay is None:
-        return difficulty
-    period = max(0, number - era.bomb_delay) // BOMB_PERIOD
-    return difficulty + (1 << (period - 2)) if period > 1 else difficulty
+    if era.bomb_delay is not None:
+        period = max(0, number - era.bomb_delay) // BOMB_PERIOD
+        difficulty += 1 << (period - 2) if period > 1 else 0
+    return max(difficulty, era.minimum)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ledger.account import fees
 from ledger.account.policy import GethPolicy
 from ledger.account.rules import Schedule
 from ledger.account.state import State
-from ledger.account.transaction import MAX_NONCE, check_form
+from ledger.account.transaction import check_form, check_possible
 from ledger.api import Admission
 from primitives.errors import InvalidTx, Missing
 from primitives.ethereum import EMPTY_CODE, EthereumHeader
@@ -46,9 +46,8 @@ def admit(
         check_form(tx, rules, schedule.chain_id)
         policy.check(tx, rules, tip.gas_limit)
         sender = tx.sender
+        check_possible(tx)
         before = _spent_before(tx, world.nonce(sender), state, spent)
-        if tx.nonce == MAX_NONCE:
-            raise InvalidTx("nonce has max value", f"address 0x{sender.hex()}, nonce: {tx.nonce}")
         code = world.code(sender) if world.code_hash(sender) != EMPTY_CODE else b""
         if code and not (rules.fork.has_delegation and delegate_of(code) is not None):
             raise InvalidTx("sender not an eoa", f"address 0x{sender.hex()}, len(code): {len(code)}")

@@ -57,6 +57,7 @@ def check_form(tx: EthereumTransaction, rules: AccountRules, chain_id: int) -> N
             raise InvalidTx("invalid chain id for signer", f"have {tx.chain_id} want {chain_id}")
     if rules.low_s and tx.s > HALF_ORDER:
         raise InvalidTx("invalid transaction v, r, s values", "s is high")
+    _ = tx.sender
     if fork.tx_gas_cap is not None and tx.gas_limit > fork.tx_gas_cap:
         raise InvalidTx("transaction gas limit too high", f"cap: {fork.tx_gas_cap}, tx: {tx.gas_limit}")
     if tx.kind >= DYNAMIC_FEE and tx.tip_cap > tx.fee_cap:
@@ -90,6 +91,17 @@ def _check_blobs(tx: EthereumTransaction, fork: Fork) -> None:
     for i, digest in enumerate(tx.blob_hashes):
         if digest[0] != _BLOB_VERSION:
             raise InvalidTx("blob has invalid hash version", f"blob {i}")
+
+
+def check_possible(tx: EthereumTransaction) -> None:
+    """What no state could make lawful: the last nonce (EIP-2681), a price for all gas that no balance can hold.
+
+    Raises InvalidTx("nonce has max value" | "insufficient funds for gas * price + value").
+    """
+    if tx.nonce == MAX_NONCE:
+        raise InvalidTx("nonce has max value", f"address {_hex(tx.sender)}, nonce: {tx.nonce}")
+    if tx.gas_limit * tx.fee_cap >= 1 << 256:
+        raise InvalidTx("insufficient funds for gas * price + value", f"address {_hex(tx.sender)}, beyond 256 bits")
 
 
 def check_state(tx: EthereumTransaction, state: State, block: BlockContext, rules: AccountRules) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from consensus import difficulty_ethereum as eras
 from consensus.difficulty_ethereum import Difficulty, Era
-from consensus.ethash import MAINNET_SIZES, Ethash
+from consensus.ethash import Ethash
+from consensus.ethash_data import MAINNET_SIZES
 from consensus.merged import Merged
 from consensus.unsealed import Unsealed, zero
 from ledger.account.ledger import AccountLedger, Alloc, GenesisAccount
@@ -18,7 +19,7 @@ from ledger.account.state import State
 from primitives.errors import ChainError
 from primitives.ethereum import EthereumBlock, EthereumHeader, decode_block
 from tests.vectors.ethereum_chain import Chain
-from tests.vectors.ethereum_data import Memory, data, files, fill, fixed, load, number, schedule_of
+from tests.vectors.ethereum_data import CACHES, Memory, data, files, fill, fixed, load, number, schedule_of
 from tests.vectors.ethereum_exceptions import expect
 
 Case = tuple[str, Callable[[], None]]
@@ -54,7 +55,7 @@ def engine_of(network: str, sealed: bool) -> Any:
     if network.partition("To")[0] not in ERAS:
         return Unsealed(zero)
     rule = difficulty_of(network)
-    before = Ethash(rule, MAINNET_SIZES) if sealed else Unsealed(rule)
+    before = Ethash(rule, MAINNET_SIZES, CACHES) if sealed else Unsealed(rule)
     return Merged(before, int(network.split("AtDiff")[1], 16)) if "AtDiff" in network else before
 
 

@@ -10,10 +10,15 @@ from typing import Any
 
 import orjson
 
+from consensus.ethash_data import Caches
 from ledger.account import rules
 from ledger.account.rules import AccountRules, Schedule, Step
 from ledger.account.state import State
 from vm.evm.api import BlobSchedule
+
+
+CACHES = Caches()
+"""Shared by all suites of a process."""
 
 
 class Memory(dict[bytes, bytes]):
