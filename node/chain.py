@@ -79,7 +79,7 @@ class Chain:
         self.waiting = WaitingRoom() if waiting is None else waiting
         self.loose = LooseHeaders()
         self.judge = HeaderJudge(spec)
-        self._indexes = tuple(indexes)
+        self.indexes = tuple(indexes)
         self._monotonic = monotonic
         self._cache = EntryCache()
         self._ledger, self._engine, self._fmt = spec.ledger, spec.engine, spec.ledger.format
@@ -87,14 +87,14 @@ class Chain:
         with store.view() as kv:
             empty = is_empty(kv)
         if empty:
-            begin(spec, store, self._indexes)
+            begin(spec, store, self.indexes)
         with store.view() as kv:
             check_identity(kv, spec.genesis.header.hash, spec.name)
         with self.view() as view:
             self.tip: Entry[Any] = view.tip
             self.best_header: Entry[Any] = heaviest_header(view.entries, view.tip)
             self.judge.recall(view.entries)
-        open_indexes(store, self._fmt, self._indexes, progress)
+        open_indexes(store, self._fmt, self.indexes, progress)
         self._activate()
 
     @contextmanager
@@ -401,7 +401,7 @@ class Chain:
                 raise BadBlock(replace(entry, note=note), e) from e
             except ChainError as e:
                 raise SystemFault(f"connecting block {entry.hash[::-1].hex()} ended in {type(e).__name__}: {e}") from e
-        for index in self._indexes:
+        for index in self.indexes:
             index.on_connect(block, entry, applied, journal)
         undo = journal.commit().undo
         work.kv.put(UNDO + entry.hash, encode_changes(entry.hash, undo))

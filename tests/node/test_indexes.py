@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chains.bitcoin import REGTEST
 from ledger.utxo.statistics import statistics
 from node.chain import Chain
 from node.coin_statistics import CoinStatisticsIndex, find_totals
-from node.filters import FilterIndex, basic_filter, filter_header, find_filter, matches, siphash
+from node.filters import FilterIndex, basic_filter, decode_filter, encode_filter, filter_header, find_filter, matches
 from node.indexes import Index, TransactionIndex, enabled, find_transaction
 from node.spent import spent_coins
 from primitives.bitcoin import BitcoinBlock, Transaction, TxOutput
+from primitives.errors import DecodeError
 from storage.layout import COIN_STATISTICS, FILTER, TX
 from storage.memory import MemoryStore
 from tests.builders import COIN, TRUE, block, spend
@@ -122,10 +127,15 @@ def test_an_index_that_was_off_for_a_while_is_built_anew() -> None:
         )
 
 
-def test_filters_of_nothing_and_siphash_of_its_paper() -> None:
-    """SipHash-2-4, appendix A: key 00..0f, message 00..0e."""
-    key = bytes(range(16))
-    k0, k1 = int.from_bytes(key[:8], "little"), int.from_bytes(key[8:], "little")
-    assert siphash(k0, k1, bytes(range(15))) == 0xA129CA6149BE45E5
+def test_the_filter_of_nothing_is_a_zero_and_matches_nothing() -> None:
     empty = BitcoinBlock(REGTEST.genesis.header, ())  # type: ignore[arg-type]
     assert basic_filter(empty, []) == b"\x00" and not matches(bytes(32), b"\x00", [TRUE])
+
+
+@given(st.sets(st.binary(max_size=40), max_size=60), st.binary(min_size=32, max_size=32), st.binary(max_size=60))
+def test_filters_hold_what_was_put_in_and_random_bytes_are_no_filter(items: set[bytes], key: bytes, raw: bytes) -> None:
+    data = encode_filter(key, items)
+    count, places = decode_filter(data)
+    assert count == len(items) and places == sorted(places) and all(matches(key, data, [item]) for item in items)
+    with suppress(DecodeError):
+        decode_filter(raw)
