@@ -13,41 +13,13 @@ from ledger.api import Applied
 from primitives.buffer import Reader, compact_size
 from primitives.chain import Entry
 from primitives.errors import DecodeError, SystemFault
-from primitives.hashing import sha256d
+from primitives.hashing import sha256d, siphash
 from storage.kv import KV, Journal
 from storage.layout import FILTER
 
 _P: Final = 19
 _M: Final = 784931
 _RETURN: Final = 0x6A
-_MASK: Final = (1 << 64) - 1
-
-
-def siphash(k0: int, k1: int, data: bytes) -> int:
-    """SipHash-2-4 of some bytes under a 128-bit key (Aumasson and Bernstein, 2012)."""
-    v0, v1 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
-    v2, v3 = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
-    size = len(data)
-    padded = data + bytes(7 - size % 8) + bytes((size & 0xFF,))
-    words = [int.from_bytes(padded[i : i + 8], "little") for i in range(0, len(padded), 8)]
-    for word in (*((w, 2) for w in words), (0, 4)):
-        block, rounds = word
-        if rounds == 4:
-            v2 ^= 0xFF
-        v3 ^= block
-        for _ in range(rounds):
-            v0 = (v0 + v1) & _MASK
-            v1 = ((v1 << 13 | v1 >> 51) & _MASK) ^ v0
-            v0 = (v0 << 32 | v0 >> 32) & _MASK
-            v2 = (v2 + v3) & _MASK
-            v3 = ((v3 << 16 | v3 >> 48) & _MASK) ^ v2
-            v0 = (v0 + v3) & _MASK
-            v3 = ((v3 << 21 | v3 >> 43) & _MASK) ^ v0
-            v2 = (v2 + v1) & _MASK
-            v1 = ((v1 << 17 | v1 >> 47) & _MASK) ^ v2
-            v2 = (v2 << 32 | v2 >> 32) & _MASK
-        v0 ^= block
-    return v0 ^ v1 ^ v2 ^ v3
 
 
 def _places(block: bytes, items: Iterable[bytes], size: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Compact blocks (BIP152): codecs, short ids, and rebuilding a block's transactions from a pool.
 
-It refuses to decide when to ask for one; SipHash-2-4 is here because nothing else uses it.
+It refuses to decide when to ask for one.
 """
 
 from __future__ import annotations
@@ -14,38 +14,9 @@ from p2p.wire import TooMany, message
 from primitives.buffer import Reader, Writer
 from primitives.chain import Form, Format
 from primitives.errors import DecodeError
+from primitives.hashing import siphash
 
 MAX_TRANSACTIONS = 65_535
-_MASK = (1 << 64) - 1
-
-
-def siphash(k0: int, k1: int, data: bytes) -> int:
-    """SipHash-2-4 (Aumasson and Bernstein) of bytes, as a 64-bit integer."""
-    v0, v1 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
-    v2, v3 = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
-    tail = data[len(data) & ~7 :]
-    last = tail.ljust(7, b"\0") + bytes((len(data) & 0xFF,))
-    words = [int.from_bytes(data[i : i + 8], "little") for i in range(0, len(data) & ~7, 8)]
-    words.append(int.from_bytes(last, "little"))
-    for step, m in enumerate((*words, None)):
-        if m is None:
-            v2 ^= 0xFF
-        else:
-            v3 ^= m
-        for _ in range(4 if step == len(words) else 2):
-            v0 = (v0 + v1) & _MASK
-            v1 = ((v1 << 13 | v1 >> 51) & _MASK) ^ v0
-            v0 = (v0 << 32 | v0 >> 32) & _MASK
-            v2 = (v2 + v3) & _MASK
-            v3 = ((v3 << 16 | v3 >> 48) & _MASK) ^ v2
-            v0 = (v0 + v3) & _MASK
-            v3 = ((v3 << 21 | v3 >> 43) & _MASK) ^ v0
-            v2 = (v2 + v1) & _MASK
-            v1 = ((v1 << 17 | v1 >> 47) & _MASK) ^ v2
-            v2 = (v2 << 32 | v2 >> 32) & _MASK
-        if m is not None:
-            v0 ^= m
-    return v0 ^ v1 ^ v2 ^ v3
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +55,14 @@ class CompactBlock:
     nonce: int
     short_ids: tuple[bytes, ...]
     prefilled: tuple[Prefilled, ...]
+    signature: bytes | None = None
+    """The block's signature, in families whose blocks bear one."""
 
     def write(self, w: Writer) -> None:
-        w.bytes(self.header_raw).u64(self.nonce).compact(len(self.short_ids)).bytes(b"".join(self.short_ids))
+        w.bytes(self.header_raw).u64(self.nonce)
+        if self.signature is not None:
+            w.var_bytes(self.signature)
+        w.compact(len(self.short_ids)).bytes(b"".join(self.short_ids))
         w.compact(len(self.prefilled))
         last = -1
         for p in self.prefilled:
@@ -99,6 +75,7 @@ class CompactBlock:
         header = fmt.read_header(r, Form.WIRE)
         raw = r.data[start : r.pos]
         nonce = r.u64()
+        signature = r.var_bytes() if getattr(fmt, "signed_compact", False) else None
         short_ids = tuple(r.bytes(6) for _ in range(r.count(6)))
         prefilled = []
         last = -1
@@ -110,7 +87,7 @@ class CompactBlock:
             raise TooMany(f"compact block of {total} transactions")
         if last >= total:
             raise DecodeError(f"prefilled transaction {last} of {total}")
-        return cls(header, raw, nonce, short_ids, tuple(prefilled))
+        return cls(header, raw, nonce, short_ids, tuple(prefilled), signature)
 
     @property
     def keys(self) -> tuple[int, int]:

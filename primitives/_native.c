@@ -58,6 +58,49 @@ static PyObject *py_sha256d_pairs(PyObject *module, PyObject *data)
     return out;
 }
 
+static uint64_t read_le64(const uint8_t *p) { return read_le32(p) | (uint64_t)read_le32(p + 4) << 32; }
+static uint64_t rotl64(uint64_t x, int n) { return (x << n) | (x >> (64 - n)); }
+
+static void sip_rounds(uint64_t v[4], int count)
+{
+    while (count--) {
+        v[0] += v[1], v[1] = rotl64(v[1], 13) ^ v[0], v[0] = rotl64(v[0], 32);
+        v[2] += v[3], v[3] = rotl64(v[3], 16) ^ v[2];
+        v[0] += v[3], v[3] = rotl64(v[3], 21) ^ v[0];
+        v[2] += v[1], v[1] = rotl64(v[1], 17) ^ v[2], v[2] = rotl64(v[2], 32);
+    }
+}
+
+static PyObject *py_siphash(PyObject *module, PyObject *args)
+{
+    (void)module;
+    unsigned long long k0, k1;
+    Py_buffer view;
+    if (!PyArg_ParseTuple(args, "KKy*", &k0, &k1, &view))
+        return NULL;
+    uint64_t v[4] = {k0 ^ 0x736f6d6570736575, k1 ^ 0x646f72616e646f6d, k0 ^ 0x6c7967656e657261, k1 ^ 0x7465646279746573};
+    const uint8_t *data = view.buf;
+    Py_ssize_t left = view.len;
+    uint8_t last[8] = {0};
+    for (; left >= 8; data += 8, left -= 8) {
+        uint64_t word = read_le64(data);
+        v[3] ^= word;
+        sip_rounds(v, 2);
+        v[0] ^= word;
+    }
+    if (left)
+        memcpy(last, data, (size_t)left);
+    last[7] = (uint8_t)view.len;
+    PyBuffer_Release(&view);
+    uint64_t word = read_le64(last);
+    v[3] ^= word;
+    sip_rounds(v, 2);
+    v[0] ^= word;
+    v[2] ^= 0xff;
+    sip_rounds(v, 4);
+    return PyLong_FromUnsignedLongLong(v[0] ^ v[1] ^ v[2] ^ v[3]);
+}
+
 static const struct scan_path *find_path(const char *name)
 {
     const struct scan_path *const *paths = scan_available();
@@ -127,6 +170,7 @@ static PyMethodDef methods[] = {
     {"sha256d_pairs", py_sha256d_pairs, METH_O, NULL},
     {"ripemd160", py_ripemd160, METH_O, NULL},
     {"hash160", py_hash160, METH_O, NULL},
+    {"siphash", py_siphash, METH_VARARGS, NULL},
     {"scan", py_scan, METH_VARARGS, NULL},
     {"scan_paths", py_scan_paths, METH_NOARGS, NULL},
     {"rlp_encode", rlp_encode, METH_O, NULL},

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from struct import Struct
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ from primitives.buffer import Reader, Writer, compact_size
 from primitives.chain import Form
 from primitives.errors import DecodeError
 from primitives.hashing import sha256d
+from primitives.lazy import lazy
 
 _HEADER = Struct("<i32s32sIII")
 _I32, _U32, _I64 = Struct("<i"), Struct("<I"), Struct("<q")
@@ -68,13 +68,13 @@ class Transaction:
     lock_time: int = 0
     time: int | None = None
 
-    @cached_property
+    @lazy
     def prefix(self) -> bytes:
         """Version and, where the transaction carries one, its time: what every form and signature hash begins with."""
         head = _I32.pack(self.version)
         return head if self.time is None else head + _U32.pack(self.time)
 
-    @cached_property
+    @lazy
     def base(self) -> bytes:
         """The encoding without witnesses: what the id commits to."""
         parts = [self.prefix, compact_size(len(self.inputs))]
@@ -85,12 +85,12 @@ class Transaction:
         parts.append(_U32.pack(self.lock_time))
         return b"".join(parts)
 
-    @cached_property
+    @lazy
     def has_witness(self) -> bool:
         """Whether any input carries a witness."""
         return any(i.witness for i in self.inputs)
 
-    @cached_property
+    @lazy
     def raw(self) -> bytes:
         """The full encoding, with witnesses where there are any (BIP144)."""
         if not self.has_witness:
@@ -104,12 +104,12 @@ class Transaction:
         parts.append(self.base[-4:])
         return b"".join(parts)
 
-    @cached_property
+    @lazy
     def id(self) -> bytes:
         """Transaction id, in wire order: SHA-256d of the encoding without witnesses."""
         return sha256d(self.base)
 
-    @cached_property
+    @lazy
     def wtxid(self) -> bytes:
         """SHA-256d of the full encoding (BIP141), in wire order."""
         return sha256d(self.raw) if self.has_witness else self.id
@@ -141,12 +141,12 @@ class BitcoinHeader:
     bits: int
     nonce: int
 
-    @cached_property
+    @lazy
     def raw(self) -> bytes:
         """The 80 bytes."""
         return _HEADER.pack(self.version, self.parent, self.merkle_root, self.timestamp, self.bits, self.nonce)
 
-    @cached_property
+    @lazy
     def hash(self) -> bytes:
         """SHA-256d of the 80 bytes, in wire order."""
         return sha256d(self.raw)
@@ -169,12 +169,12 @@ class BitcoinBlock:
         """The first transaction."""
         return self.txs[0]
 
-    @cached_property
+    @lazy
     def size(self) -> int:
         """Bytes of the full encoding."""
         return 80 + len(compact_size(len(self.txs))) + sum(len(tx.raw) for tx in self.txs)
 
-    @cached_property
+    @lazy
     def base_size(self) -> int:
         """Bytes of the encoding without witnesses."""
         return 80 + len(compact_size(len(self.txs))) + sum(len(tx.base) for tx in self.txs)

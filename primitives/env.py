@@ -71,7 +71,7 @@ class Env(Protocol):
         ...
 
     def call_chain(self, work: Callable[[], T]) -> T:
-        """The same for a thread that is not the loop's (a wallet at work): waits for the result; on the chain thread itself, just a call."""
+        """The same for a thread other than the loop's (a wallet at work): waits for the result; on the chain thread itself, just a call."""
         ...
 
     async def on_reader(self, work: Callable[[], T]) -> T:

@@ -13,6 +13,7 @@ from primitives.native import native
 Bytes = bytes | bytearray | memoryview
 HEADER_SIZE: Final = 80
 NONCES: Final = 1 << 32
+_MASK: Final = (1 << 64) - 1
 _LOOK_EVERY: Final = 4096  # nonces between two looks at the stop flag
 
 
@@ -79,6 +80,33 @@ def tagged_hash(tag: bytes, data: Bytes) -> bytes:
     return bytes(state.digest())
 
 
+def siphash(k0: int, k1: int, data: Bytes) -> int:
+    """SipHash-2-4 of some bytes under a 128-bit key (Aumasson and Bernstein, 2012)."""
+    v0, v1 = k0 ^ 0x736F6D6570736575, k1 ^ 0x646F72616E646F6D
+    v2, v3 = k0 ^ 0x6C7967656E657261, k1 ^ 0x7465646279746573
+    size = len(data)
+    padded = bytes(data) + bytes(7 - size % 8) + bytes((size & 0xFF,))
+    words = [int.from_bytes(padded[i : i + 8], "little") for i in range(0, len(padded), 8)]
+    for word in (*((w, 2) for w in words), (0, 4)):
+        block, rounds = word
+        if rounds == 4:
+            v2 ^= 0xFF
+        v3 ^= block
+        for _ in range(rounds):
+            v0 = (v0 + v1) & _MASK
+            v1 = ((v1 << 13 | v1 >> 51) & _MASK) ^ v0
+            v0 = (v0 << 32 | v0 >> 32) & _MASK
+            v2 = (v2 + v3) & _MASK
+            v3 = ((v3 << 16 | v3 >> 48) & _MASK) ^ v2
+            v0 = (v0 + v3) & _MASK
+            v3 = ((v3 << 21 | v3 >> 43) & _MASK) ^ v0
+            v2 = (v2 + v1) & _MASK
+            v1 = ((v1 << 17 | v1 >> 47) & _MASK) ^ v2
+            v2 = (v2 << 32 | v2 >> 32) & _MASK
+        v0 ^= block
+    return v0 ^ v1 ^ v2 ^ v3
+
+
 def scan(
     header: Bytes, target: Bytes, start: int, count: int, stop: Bytes | None = None, path: str | None = None
 ) -> tuple[int | None, int]:
@@ -112,9 +140,9 @@ def scan_paths() -> tuple[str, ...]:
 
 
 TWINS: Final[dict[str, Callable[..., Any]]] = {
-    f.__name__: f for f in (sha256, sha256d, sha256d_pairs, ripemd160, hash160, keccak256, scan, scan_paths)
+    f.__name__: f for f in (sha256, sha256d, sha256d_pairs, ripemd160, hash160, keccak256, siphash, scan, scan_paths)
 }
 if native is not None:
     sha256, sha256d, sha256d_pairs = native.sha256, native.sha256d, native.sha256d_pairs
     ripemd160, hash160, keccak256 = native.ripemd160, native.hash160, native.keccak256
-    scan, scan_paths = native.scan, native.scan_paths
+    siphash, scan, scan_paths = native.siphash, native.scan, native.scan_paths

@@ -14,7 +14,6 @@ from typing import Final
 from primitives.bitcoin import NULL_OUTPOINT, Transaction, read_transaction
 from primitives.buffer import Reader, Writer, compact_size
 from primitives.chain import Form
-from primitives.errors import DecodeError
 from primitives.hashing import sha256d
 
 _HEADER: Final = Struct("<i32s32sIII")
@@ -88,21 +87,18 @@ class PeercoinBlock:
     @cached_property
     def size(self) -> int:
         """Bytes of the full encoding with an 80-byte header."""
-        return self._frame + sum(len(tx.raw) for tx in self.txs)
-
-    @cached_property
-    def base_size(self) -> int:
-        """The same without witnesses."""
-        return self._frame + sum(len(tx.base) for tx in self.txs)
+        counts = len(compact_size(len(self.txs))) + len(compact_size(len(self.signature)))
+        return 80 + counts + sum([len(tx.raw) for tx in self.txs]) + len(self.signature)
 
     @property
-    def _frame(self) -> int:
-        return 80 + len(compact_size(len(self.txs))) + len(compact_size(len(self.signature))) + len(self.signature)
+    def base_size(self) -> int:
+        """The same: PeerCoin leaves out no witness when it measures."""
+        return self.size
 
     @property
     def weight(self) -> int:
-        """Block weight (BIP141)."""
-        return 3 * self.base_size + self.size
+        """Block weight: four times the size, for a byte of witness weighs as much as any other."""
+        return 4 * self.size
 
 
 def read_header(r: Reader) -> PeercoinHeader:
@@ -122,17 +118,17 @@ def read_wire_header(r: Reader) -> PeercoinHeader:
     return header
 
 
-def encode_block(block: PeercoinBlock, wire: bool = False) -> bytes:
-    """A block as peers exchange it, or as files and the node's clients have it: with an 80-byte header."""
-    head = block.header.wire if wire else block.header.raw
-    parts = [head, compact_size(len(block.txs)), *(tx.raw for tx in block.txs)]
-    return b"".join((*parts, compact_size(len(block.signature)), block.signature))
+def encode_block(block: PeercoinBlock) -> bytes:
+    """A block as PeerCoin's files and clients have it: with an 80-byte header, and its signature."""
+    w = Writer()
+    PeercoinFormat().write_block(w, block, Form.CLIENT)
+    return w.done()
 
 
-def decode_block(data: bytes, timed: bool = True) -> PeercoinBlock:
+def decode_block(data: bytes) -> PeercoinBlock:
     """The block that these bytes are, with an 80-byte header; the kind is read off its body. Raises DecodeError."""
     r = Reader(data)
-    block = PeercoinFormat(timed=timed).read_block(r, Form.CLIENT)
+    block = PeercoinFormat().read_block(r, Form.CLIENT)
     r.finish()
     return block
 
@@ -158,8 +154,8 @@ class PeercoinFormat:
         return read_transaction(r, self.timed)
 
     def write_tx(self, w: Writer, tx: Transaction, form: Form) -> None:
-        """Write a transaction with its witnesses."""
-        w.bytes(tx.raw)
+        """Write a transaction."""
+        w.bytes(tx.base if form is Form.BARE else tx.raw)
 
     def read_header(self, r: Reader, form: Form) -> PeercoinHeader:
         """Read a header; the client form does not tell the kind."""
@@ -186,15 +182,8 @@ class PeercoinFormat:
         return PeercoinBlock(staked, txs, signature)
 
     def write_block(self, w: Writer, block: PeercoinBlock, form: Form) -> None:
-        """Write a block with its witnesses."""
-        if form is Form.CLIENT and not self.timed:
-            w.bytes(block.header.raw).compact(len(block.txs)).bytes(b"".join(tx.raw for tx in block.txs))
-        else:
-            w.bytes(encode_block(block, wire=form is not Form.CLIENT))
-
-
-def wire_to_client(raw: bytes) -> bytes:
-    """A block's wire bytes without the four of its flags. Raises DecodeError where they are too few."""
-    if len(raw) < 84:
-        raise DecodeError("a block is longer than its header")
-    return raw[:80] + raw[84:]
+        """Write a block."""
+        w.bytes(block.header.raw if form is Form.CLIENT else block.header.wire).compact(len(block.txs))
+        w.bytes(b"".join([tx.base if form is Form.BARE else tx.raw for tx in block.txs]))
+        if self.timed or form is not Form.CLIENT:
+            w.var_bytes(block.signature)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2p.compact import CompactBlock, siphash
+from p2p.compact import CompactBlock
 from p2p.filters import MerkleBlock, build_tree
 from p2p.messages import Prefilled
 from primitives.bitcoin import BitcoinHeader
@@ -15,12 +15,6 @@ from primitives.hashing import sha256d
 from tests.p2p.strategies import FORMAT, hashes
 
 HEADER = BitcoinHeader(1, bytes(32), bytes(32), 0, 0, 0)
-
-
-def test_siphash_of_the_papers_example() -> None:
-    k0, k1 = int.from_bytes(bytes(range(8)), "little"), int.from_bytes(bytes(range(8, 16)), "little")
-    assert siphash(k0, k1, bytes(range(15))) == 0xA129CA6149BE45E5
-    assert siphash(k0, k1, b"") == 0x726FDB47DD0E0E31
 
 
 def merkle_root(level: list[bytes]) -> bytes:

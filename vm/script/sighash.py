@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from primitives.bitcoin import Transaction, TxOutput
 from primitives.buffer import compact_size
 from primitives.errors import Missing
 from primitives.hashing import sha256, sha256d
+from primitives.lazy import lazy
 from vm.script.opcodes import OP_CODESEPARATOR, Truncated, read_op
 
 if TYPE_CHECKING:
@@ -103,34 +103,34 @@ class SpendContext:
 
     # What the legacy forms are assembled from.
 
-    @cached_property
+    @lazy
     def _head(self) -> bytes:
         return self.tx.prefix + compact_size(len(self.tx.inputs))
 
-    @cached_property
+    @lazy
     def _blanks(self) -> bytes:
         """The inputs, each with an empty script: 41 bytes apiece."""
         pack = _U32.pack
         return b"".join([i.outpoint + b"\x00" + pack(i.sequence) for i in self.tx.inputs])
 
-    @cached_property
+    @lazy
     def _loose_blanks(self) -> bytes:
         """The inputs, each with an empty script and the sequence zero."""
         return b"".join([i.outpoint + b"\x00\x00\x00\x00\x00" for i in self.tx.inputs])
 
-    @cached_property
+    @lazy
     def _outputs(self) -> bytes:
         return b"".join([o.encode() for o in self.tx.outputs])
 
-    @cached_property
+    @lazy
     def _lock_time(self) -> bytes:
         return _U32.pack(self.tx.lock_time)
 
-    @cached_property
+    @lazy
     def _tail(self) -> bytes:
         return compact_size(len(self.tx.outputs)) + self._outputs + self._lock_time
 
-    @cached_property
+    @lazy
     def _midstates(self) -> tuple[_Hash, ...]:
         """SHA-256 after the head and every 32 blank inputs: halves the quadratic work of a large transaction."""
         state, blanks, states = hashlib.sha256(self._head), self._blanks, []
@@ -185,27 +185,27 @@ class SpendContext:
 
     # BIP143.
 
-    @cached_property
+    @lazy
     def prevouts_hash(self) -> bytes:
         """SHA-256 of all outpoints."""
         return sha256(b"".join([i.outpoint for i in self.tx.inputs]))
 
-    @cached_property
+    @lazy
     def sequences_hash(self) -> bytes:
         """SHA-256 of all sequences."""
         pack = _U32.pack
         return sha256(b"".join([pack(i.sequence) for i in self.tx.inputs]))
 
-    @cached_property
+    @lazy
     def outputs_hash(self) -> bytes:
         """SHA-256 of all outputs."""
         return sha256(self._outputs)
 
-    @cached_property
+    @lazy
     def _v0_head(self) -> bytes:
         return self.tx.prefix + sha256(self.prevouts_hash) + sha256(self.sequences_hash)
 
-    @cached_property
+    @lazy
     def _v0_tail(self) -> bytes:
         return sha256(self.outputs_hash) + self._lock_time
 
@@ -234,19 +234,19 @@ class SpendContext:
 
     # BIP341 and BIP342.
 
-    @cached_property
+    @lazy
     def amounts_hash(self) -> bytes:
         """SHA-256 of the values of all spent outputs. Raises Missing."""
         pack = _I64.pack
         return sha256(b"".join([pack(self.spent_output(i).value) for i in range(len(self.spent))]))
 
-    @cached_property
+    @lazy
     def scripts_hash(self) -> bytes:
         """SHA-256 of the scripts of all spent outputs, with their lengths. Raises Missing."""
         scripts = [self.spent_output(i).script for i in range(len(self.spent))]
         return sha256(b"".join([compact_size(len(s)) + s for s in scripts]))
 
-    @cached_property
+    @lazy
     def _taproot_all(self) -> bytes:
         return self.prevouts_hash + self.amounts_hash + self.scripts_hash + self.sequences_hash
 
