@@ -12,7 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from lab.network import SimulatedListener, SimulatedNetwork
-from primitives.env import OnConnection, Streams
+from primitives.env import Disk, OnConnection, Streams
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class VirtualEnv:
         self.net = net
         self.host = host
         self.random: Random = Random(f"{host}/{seed}")
-        self.disk = disk or VirtualDisk()
+        self.disk: Disk = disk or VirtualDisk()
         self.skew = skew
         """Seconds by which this host's wall clock is wrong."""
         self.work = work
@@ -104,6 +104,10 @@ class VirtualEnv:
         async with self._chain:
             await asyncio.sleep(self._delays.uniform(*self.work))
             return work()
+
+    def call_chain(self, work: Callable[[], T]) -> T:
+        """There is one thread: just a call."""
+        return work()
 
     async def on_reader(self, work: Callable[[], T]) -> T:
         """Run inline after a drawn delay."""

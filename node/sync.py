@@ -45,14 +45,13 @@ class Sync:
             actions = self.download.judged(event, now)
             if event.peer in self.peers and event.error is not None:
                 actions += self.headers.on_block_error(self.peers[event.peer], event.error, event.requested, now)
-            return actions + self.download.schedule(now)
+            return actions + self._go_on(now)
         if isinstance(event, HeadersChecked):
             actions = self.headers.checked(event, now)
             return actions + self.download.schedule(now)
         if isinstance(event, TipMoved):
             self.download.moved(event, now)
-            actions = announce(self.view, self.peers.values(), event) + self.download.schedule(now)
-            return actions if self.download.busy else actions + self.headers.ask_for_more(now)
+            return announce(self.view, self.peers.values(), event) + self._go_on(now)
         if isinstance(event, Joined):
             self.peers[event.peer] = SyncPeer(event, now)
             return self.headers.start(now)
@@ -65,6 +64,11 @@ class Sync:
         if isinstance(event, Tick):
             return self.headers.tick(now) + self.download.tick(now)
         return []
+
+    def _go_on(self, now: float) -> list[Action]:
+        """Ask for more blocks; where there are none to ask for, for the headers that lead to more."""
+        actions = self.download.schedule(now)
+        return actions if self.download.busy else actions + self.headers.ask_for_more(now)
 
     def _on_message(self, event: Got, now: float) -> list[Action]:
         peer, message = self.peers.get(event.peer), event.message

@@ -5,9 +5,10 @@ Weight is one a block, or what the header's `bits` say. It stands where node/jud
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from node.actions import Announced, Deliver
 from node.exchange import Verdict
@@ -57,8 +58,8 @@ class FakeChain:
     """Chain and pool of one node; `moved` and `grew` are called as the real ones publish events."""
 
     def __init__(self, floor: int = 0) -> None:
-        genesis = Entry(GENESIS, 0, 0, 0, Status.BODY | Status.READY | Status.VALID)
-        self.entries: dict[bytes, Entry[BitcoinHeader]] = {GENESIS.hash: genesis}
+        genesis: Entry[Any] = Entry[Any](GENESIS, 0, 0, 0, Status.BODY | Status.READY | Status.VALID)
+        self.entries: dict[bytes, Entry[Any]] = {GENESIS.hash: genesis}
         self.raw: dict[bytes, bytes] = {}
         self.waiting: dict[bytes, list[Deliver]] = {}
         self.active: list[bytes] = [GENESIS.hash]
@@ -72,17 +73,17 @@ class FakeChain:
         self.pool: dict[bytes, Transaction] = {}
         self.by_wtxid: dict[bytes, bytes] = {}
         self.orphans: dict[bytes, Transaction] = {}
-        self.moved = lambda tip, connected: None
-        self.grew = lambda txs: None
+        self.moved: Callable[[Entry[Any], tuple[Entry[Any], ...]], object] = lambda tip, connected: None
+        self.grew: Callable[[tuple[Announced, ...]], object] = lambda txs: None
         self.headers_taken = self.blocks_taken = 0
         self.bytes_judged = 0
 
     # -- HeaderView -------------------------------------------------------------------------------------------------
 
-    def entry(self, key: bytes) -> Entry[BitcoinHeader] | None:
+    def entry(self, key: bytes) -> Entry[Any] | None:
         return self.entries.get(key)
 
-    def ancestors(self, entry: Entry[BitcoinHeader], start: int, count: int) -> Sequence[Entry[BitcoinHeader]]:
+    def ancestors(self, entry: Entry[Any], start: int, count: int) -> Sequence[Entry[Any]]:
         last = min(entry.height, start + count - 1)
         found = []
         at = entry.hash
@@ -97,7 +98,7 @@ class FakeChain:
             at = e.header.parent
         return found[::-1]
 
-    def fork_height(self, entry: Entry[BitcoinHeader]) -> int:
+    def fork_height(self, entry: Entry[Any]) -> int:
         while entry.height >= len(self.active) or self.active[entry.height] != entry.hash:
             entry = self.entries[entry.header.parent]
         return entry.height
@@ -144,7 +145,7 @@ class FakeChain:
 
     def take_headers(
         self, headers: Sequence[BitcoinHeader], peer: int
-    ) -> tuple[Sequence[Entry[BitcoinHeader]], ChainError | None]:
+    ) -> tuple[Sequence[Entry[Any]], ChainError | None]:
         found = []
         for header in headers:
             try:
@@ -153,7 +154,7 @@ class FakeChain:
                 return found, e
         return found, None
 
-    def _header(self, header: BitcoinHeader) -> Entry[BitcoinHeader]:
+    def _header(self, header: BitcoinHeader) -> Entry[Any]:
         known = self.entries.get(header.hash)
         if known is not None:
             if known.invalid:
@@ -167,7 +168,7 @@ class FakeChain:
         if parent.invalid:
             raise InvalidHeader("bad-prevblk")
         self.headers_taken += 1
-        entry = Entry(header, parent.height + 1, parent.weight + header.bits)
+        entry = Entry[Any](header, parent.height + 1, parent.weight + header.bits)
         self.entries[header.hash] = entry
         self.children.setdefault(header.parent, []).append(header.hash)
         self._best()
@@ -238,7 +239,7 @@ class FakeChain:
             self.moved(self.tip, tuple(path))
         return error
 
-    def _ready(self, key: bytes) -> list[Entry[BitcoinHeader]]:
+    def _ready(self, key: bytes) -> list[Entry[Any]]:
         at = self.entries[key]
         while at.status & Status.BODY and not (at.height < len(self.active) and self.active[at.height] == at.hash):
             at = self.entries[at.header.parent]
@@ -252,7 +253,7 @@ class FakeChain:
                 todo += self.children.get(e.hash, [])
         return found
 
-    def _condemn(self, bad: Entry[BitcoinHeader]) -> None:
+    def _condemn(self, bad: Entry[Any]) -> None:
         condemned = {bad.hash}
         for e in sorted(self.entries.values(), key=lambda e: e.height):
             if e.hash in condemned or e.header.parent in condemned:

@@ -39,8 +39,8 @@ class SimNode:
         self.chain = chain or FakeChain()
         self.exchange = Exchange(self.env, FORMAT, settings, self.chain, limits)
         self.network = self.exchange.network
-        self.chain.moved = lambda tip, connected: net.loop.call_soon(self.exchange.tip_moved, tip, connected)  # type: ignore[assignment]
-        self.chain.grew = lambda txs: net.loop.call_soon(self.exchange.pool_grew, PoolGrew(txs))  # type: ignore[assignment]
+        self.chain.moved = lambda tip, connected: net.loop.call_soon(self.exchange.tip_moved, tip, connected)
+        self.chain.grew = lambda txs: net.loop.call_soon(self.exchange.pool_grew, PoolGrew(txs))
 
 
 class Raw:

@@ -283,11 +283,11 @@ def test_transactions_reach_everybody_parents_first() -> None:
             n.network.add(nodes[(i + 2) % 5].host)
         await asyncio.sleep(3)
         parent: bytes | None = None
-        for n in range(300):
-            tx = payment(n, parent if n % 10 else None)
+        for i in range(300):
+            tx = payment(i, parent if i % 10 else None)
             parent = tx.id
-            nodes[n % 2].chain.take_tx(tx, 0)
-            if n % 50 == 0:
+            nodes[i % 2].chain.take_tx(tx, 0)
+            if i % 50 == 0:
                 await asyncio.sleep(0.5)
         await until(lambda: all(len(n.chain.pool) == 300 for n in nodes), 120)
 
