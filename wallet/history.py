@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
-from primitives.bitcoin import Transaction, outpoint
+from primitives.bitcoin import Transaction, TxInput, outpoint
 from wallet.api import BlockLike, Point
 
 O = TypeVar("O")  # noqa: E741 - the owner of a script
@@ -32,6 +32,11 @@ def is_generated(tx: Transaction) -> bool:
     if tx.is_coinbase:
         return True
     return len(tx.outputs) > 1 and bool(tx.inputs) and tx.outputs[0].value == 0 and not tx.outputs[0].script
+
+
+def _spent_by(tx: Transaction) -> tuple[TxInput, ...]:
+    """The inputs that spend something: all, but for a coinbase, none of which is another one's rival."""
+    return () if tx.is_coinbase else tx.inputs
 
 
 @dataclass(slots=True, eq=False)
@@ -157,7 +162,7 @@ class History(Generic[O]):
         """Look at a transaction: mined at a place, in the mempool, or just made. Its record, if it is of this wallet."""
         coins, spends = self.coins, self._spends
         touches = False
-        for spend in tx.inputs:
+        for spend in _spent_by(tx):
             point = spend.outpoint
             if point in coins:
                 touches = True
@@ -171,7 +176,7 @@ class History(Generic[O]):
             self._orders += 1
             record = Record(tx, now, self._orders, generated=is_generated(tx))
             self.records[tx.id] = record
-            for spend in tx.inputs:
+            for spend in _spent_by(tx):
                 spends.setdefault(spend.outpoint, []).append(tx.id)
         elif record.tx.wtxid != tx.wtxid and place is not None:
             record.tx = tx  # mined with another witness than we saw
@@ -210,7 +215,7 @@ class History(Generic[O]):
 
     def _yield(self, record: Record) -> None:
         """An unmined transaction has lost already if one that was mined spends the same coins."""
-        for spend in record.tx.inputs if record.place is None else ():
+        for spend in _spent_by(record.tx) if record.place is None else ():
             for txid in self._spends[spend.outpoint]:
                 place = self.records[txid].place
                 if place is not None and txid != record.tx.id and record.rival is None:
@@ -252,7 +257,7 @@ class History(Generic[O]):
 
     def forget(self, record: Record) -> None:
         """Take out a record that never left the wallet, as if it had not been made."""
-        for spend in record.tx.inputs:
+        for spend in _spent_by(record.tx):
             self._spends[spend.outpoint].remove(record.tx.id)
             if not self._spends[spend.outpoint]:
                 del self._spends[spend.outpoint]
@@ -266,7 +271,7 @@ class History(Generic[O]):
 
     def settle(self, record: Record) -> None:
         """Find out again which coins are unspent, of those that a transaction spends or makes."""
-        points = [spend.outpoint for spend in record.tx.inputs]
+        points = [spend.outpoint for spend in _spent_by(record.tx)]
         txid = record.tx.id
         self._refresh((*points, *(outpoint(txid, at) for at in range(len(record.tx.outputs)))))
 
@@ -355,7 +360,7 @@ class History(Generic[O]):
         record.generated = is_generated(record.tx)
         record.debit = 0
         self._orders = max(self._orders, record.order)
-        for spend in record.tx.inputs:
+        for spend in _spent_by(record.tx):
             self._spends.setdefault(spend.outpoint, []).append(txid)
         if record.place is not None:
             self._mined.setdefault(record.place.hash, []).append(txid)

@@ -10,7 +10,6 @@ from primitives import secp256k1
 from primitives.hashing import hash160
 from wallet import hd, mnemonic
 from wallet.descriptor_keys import DerivedKey, Key, Origin
-from wallet.errors import NO_KEY, WalletError
 from wallet.hd import ExtendedPrivate
 from wallet.vault import Secret, Vault
 
@@ -95,7 +94,7 @@ class Signer:
         return None
 
     def private_form(self, key: Key) -> Key:
-        """A key expression with its secret in it, for export. Raises WalletError: wallet-locked, no-key."""
+        """A key expression, for export with its secret in it if the vault has that. Raises WalletError("wallet-locked")."""
         if isinstance(key.base, bytes):
             self.learn(key.at(0))
             secret = self.secret_of(key.base)
@@ -108,7 +107,7 @@ class Signer:
                     node = self._node(secret_at, origin.path[len(root.path) :])
                     if node.public == key.base.public:
                         return replace(key, base=node)
-        raise WalletError(NO_KEY, "the wallet does not have the private key")
+        return key
 
     def _node(self, secret: Secret, path: hd.Path) -> ExtendedPrivate:
         """The node at a path, its parents kept for the next one."""

@@ -101,7 +101,7 @@ class Spender:
             source = coin.owner.source
             can = able.get(id(source))
             if can is None:
-                can = able[id(source)] = state.can_spend(coin)
+                can = able[id(source)] = source.descriptor.is_solvable
             if can and point not in frozen and point not in reserved and point not in skip:
                 found.append(coin)
         return found

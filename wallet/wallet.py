@@ -7,41 +7,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from primitives.bitcoin import Transaction
-from wallet import descriptors, hd, listing, mnemonic, signer, sources
+from primitives.bitcoin import Transaction, TxOutput
+from wallet import address_book, keyring, listing, messages, mnemonic, psbt_roles, scripts, wallet_psbt
+from wallet.address_book import AddressInfo
 from wallet.api import ChainSource, CoinNet, Progress, WalletEnv
 from wallet.cipher import Scrypt
-from wallet.descriptor_keys import Origin
-from wallet.descriptors import Descriptor
-from wallet.errors import BAD_PARAMETER, NO_KEY, NOT_FOUND, WRONG_STATE, WalletError
-from wallet.hd import ExtendedPrivate
+from wallet.errors import BAD_ADDRESS, BAD_PARAMETER, NOT_FOUND, WRONG_STATE, WalletError
 from wallet.history import Balances, Record
+from wallet.psbt import Psbt
 from wallet.scan import Scanner
 from wallet.signing import InputData
 from wallet.sources import GAP, Source
 from wallet.spend_utxo import Payment
 from wallet.spending import Bumped, SendOptions, Sent, Spender
 from wallet.state import WalletState
-
-
-@dataclass(frozen=True, slots=True)
-class AddressInfo:
-    """What the wallet knows of an address."""
-
-    address: str
-    script: bytes
-    is_mine: bool
-    solvable: bool
-    is_change: bool
-    labels: tuple[str, ...]
-    descriptor: str | None = None
-    parent: str | None = None
-    public_key: bytes | None = None
-    fingerprint: bytes | None = None
-    path: str | None = None
-    redeem: bytes | None = None
-    witness_script: bytes | None = None
-    created: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +92,7 @@ class Wallet:
             else:
                 mnemonic.to_entropy(phrase)
                 scan_from = 0 if scan_from is None else scan_from
-            wallet._add_seed(phrase, phrase_passphrase)
+            keyring.add_seed(state, phrase, phrase_passphrase)
         if passphrase:
             state.vault.encrypt(passphrase, wallet._stretch)
         if scan_from is None:
@@ -160,15 +139,6 @@ class Wallet:
             if data is None:
                 raise WalletError(NOT_FOUND, "the wallet file is gone")
             state.env.disk.write(target, data, 0o600)
-
-    def _add_seed(self, phrase: str, passphrase: str) -> None:
-        master = ExtendedPrivate.from_seed(mnemonic.seed(phrase, passphrase))
-        state = self.state
-        state.vault.add(
-            "mnemonic", master.fingerprint.hex(), signer.mnemonic_secret(phrase, passphrase), state.env.monotonic()
-        )
-        for source in sources.standard(master, state.net.addresses, state.net.coin_type, state.env.now()):
-            state.sources.add(source)
 
     # Locked and unlocked.
 
@@ -230,82 +200,33 @@ class Wallet:
 
     def new_address(self, label: str = "", kind: str | None = None) -> str:
         """An address nobody was told of, on disk before it is returned. Raises WalletError: bad-parameter, not-found."""
-        return self._new_address(kind, False, label)
+        with self.state.guard:
+            return address_book.new_address(self.state, kind, False, label)
 
     def change_address(self, kind: str | None = None) -> str:
         """An address for change."""
-        return self._new_address(kind, True, None)
-
-    def _new_address(self, kind: str | None, internal: bool, label: str | None) -> str:
-        state = self.state
-        with state.guard:
-            source = state.sources.active(kind or state.net.default_kind, internal)
-            _, script = state.give_out(source)
-            address = state.address_of(script)
-            if address is None:
-                raise WalletError(BAD_PARAMETER, "this descriptor has no addresses")
-            if label:
-                state.keys.labels[address] = {"label": label, "purpose": "receive"}
-                state.save()
-            return address
+        with self.state.guard:
+            return address_book.new_address(self.state, kind, True)
 
     def set_label(self, address: str, label: str) -> None:
         """Name an address, ours or another's. Raises WalletError("bad-address")."""
-        state = self.state
-        with state.guard:
-            script = state.script_of(address)
-            purpose = "receive" if state.sources.owner_of(script) is not None else "send"
-            state.keys.labels[address] = {"label": label, "purpose": purpose}
-            state.save()
+        with self.state.guard:
+            address_book.set_label(self.state, address, label)
 
     def labels(self, purpose: str | None = None) -> list[str]:
-        """All labels in use, of one purpose if it is named."""
+        """All labels in use, of one purpose ("receive", "send") if it is named."""
         with self.state.guard:
-            found = {e["label"] for e in self.state.keys.labels.values() if purpose in (None, e["purpose"])}
-            if purpose in (None, "receive"):
-                found.update(label for _, label in listing.addresses(self.state))
-            return sorted(found)
+            return address_book.labels(self.state, purpose)
 
     def addresses(self, label: str | None = None) -> dict[str, str]:
         """The addresses with a label (or all that have one) and their purpose. Raises WalletError("not-found") for none."""
         with self.state.guard:
-            found = {address: "receive" for address, name in listing.addresses(self.state) if label in (None, name)}
-            for address, entry in self.state.keys.labels.items():
-                if label in (None, entry["label"]):
-                    found[address] = entry["purpose"]
-        if label is not None and not found:
-            raise WalletError(NOT_FOUND, f"no addresses with label {label}")
-        return found
+            return address_book.labelled(self.state, label)
 
     def address_info(self, address: str) -> AddressInfo:
         """What the wallet knows of an address. Raises WalletError("bad-address")."""
-        state = self.state
-        with state.guard:
-            script = state.script_of(address)
-            owner = state.sources.owner_of(script)
-            label = state.label_of(script)
-            if owner is None:
-                entry = state.keys.labels.get(address)
-                return AddressInfo(address, script, False, False, False, (entry["label"],) if entry else ())
-            expansion = state.sources.expansion(owner)
-            keys = (expansion.internal,) if expansion.internal is not None else expansion.keys
-            single = keys[0] if len(keys) == 1 else None
-            return AddressInfo(
-                address,
-                script,
-                True,
-                owner.source.descriptor.is_solvable,
-                label is None,
-                () if label is None else (label,),
-                state.sources.concrete(owner),
-                owner.source.text,
-                single.public if single is not None else None,
-                single.origin.fingerprint if single is not None else None,
-                "m" + hd.format_path(single.origin.path, "h") if single is not None else None,
-                expansion.redeem,
-                expansion.witness_script,
-                owner.source.born,
-            )
+        with self.state.guard:
+            return address_book.info(self.state, address)
 
     # Money.
 
@@ -471,79 +392,73 @@ class Wallet:
 
         Raises DecodeError, WalletError: bad-parameter, wallet-locked, no-key.
         """
-        state, style = self.state, self.state.net.addresses
-        found = descriptors.parse(text, style, checksum_required=True)
-        private_wallet = bool(state.keys.flags.get("private_keys", True))
-        if found.has_private and not private_wallet:
-            raise WalletError(NO_KEY, "cannot import private keys to a wallet with private keys disabled")
-        if private_wallet and not found.has_private and found.is_solvable:
-            raise WalletError(
-                NO_KEY, "cannot import descriptor without private keys to a wallet with private keys enabled"
-            )
-        if active and not found.is_range:
-            raise WalletError(BAD_PARAMETER, "active descriptors must be ranged")
-        if active and label is not None:
-            raise WalletError(BAD_PARAMETER, "ranged descriptors should not have a label")
-        public = found.normalised()
-        with state.guard:
-            self._keep_secrets(found)
-            if active:
-                kind = Source(public, "").kind
-                for other in state.sources:
-                    if other.active and other.internal == internal and other.kind == kind:
-                        other.active = False
-            source = Source(public, public.text(style), internal, active, first, end or 0, born=born, label=label)
-            source = state.sources.add(source)
-            state.history.adopt()
-            state.save()
-            return source
-
-    def _keep_secrets(self, found: Descriptor) -> None:
-        state, now = self.state, self.state.env.monotonic()
-        style = state.net.addresses
-        for key in found.all_keys():
-            if key.secret is not None and isinstance(key.base, bytes):
-                state.vault.add("key", key.base.hex(), key.secret, now)
-            elif isinstance(key.base, ExtendedPrivate):
-                origin = key.origin or Origin(key.base.fingerprint, ())
-                plain = key.base.encode(style.bip32_private).encode()
-                state.vault.add("xprv", signer.origin_name(origin), plain, now)
+        with self.state.guard:
+            return keyring.import_descriptor(self.state, text, active, internal, label, first, end, born)
 
     def import_seed(self, phrase: str, passphrase: str = "") -> None:
-        """Add the keys of a mnemonic to a blank wallet. Raises DecodeError, WalletError: wallet-locked."""
-        mnemonic.to_entropy(phrase)
+        """Add the keys of a mnemonic. Raises DecodeError, WalletError: wallet-locked."""
         with self.state.guard:
-            self._add_seed(phrase, passphrase)
-            self.state.history.adopt()
+            keyring.add_seed(self.state, phrase, passphrase)
             self.state.save()
 
     def export_phrase(self) -> str:
         """The mnemonic of the wallet, which is the whole of its money. Raises WalletError: wallet-locked, no-key."""
-        state = self.state
-        for secret in state.vault.secrets:
-            if secret.kind == "mnemonic":
-                phrase, _ = signer.read_mnemonic(state.vault.reveal(secret, state.env.monotonic()))
-                return phrase
-        raise WalletError(NO_KEY, "the wallet was not made from a mnemonic")
+        return keyring.export_phrase(self.state)
 
     def export_descriptor(self, source: Source) -> str:
         """A descriptor with its private keys. Raises WalletError: wallet-locked, no-key."""
-        keys = self.state.signer()
-        return source.descriptor.map_keys(keys.private_form).text(self.state.net.addresses, private=True)
+        return keyring.export_descriptor(self.state, source)
 
     def secret_of(self, address: str) -> tuple[bytes, bool]:
         """The private key of an address, and whether its public key is compressed. Raises WalletError."""
+        with self.state.guard:
+            return keyring.secret_of(self.state, address)
+
+    # Messages.
+
+    def sign_message(self, address: str, message: str, bip322: bool = False) -> str:
+        """A signature of a message by the owner of an address: of the legacy form (P2PKH only), or BIP322.
+
+        Raises WalletError: bad-address, no-key, wallet-locked.
+        """
         state = self.state
+        script = state.script_of(address)
+        if not bip322:
+            if scripts.pkh_in(script) is None:
+                raise WalletError(BAD_ADDRESS, "address does not refer to key: sign for it by BIP322")
+            secret, compressed = self.secret_of(address)
+            return messages.sign_legacy(message, secret, compressed)
         with state.guard:
-            expansion = state.expansion_of(state.script_of(address))
-            if expansion is None:
-                raise WalletError(NO_KEY, "the address is not of this wallet")
-            keys = (expansion.internal,) if expansion.internal is not None else expansion.keys
             found = state.signer()
-            if len(keys) != 1 or keys[0] is None:
-                raise WalletError(NO_KEY, "the address does not belong to a single key")
-            found.learn(keys[0])
-            secret = found.secret_of(keys[0].public)
-            if secret is None:
-                raise WalletError(NO_KEY, "the private key of the address is not known")
-            return secret, len(keys[0].public) == 33
+            data = state.input_data(TxOutput(0, script), found)
+        return messages.sign_bip322(message.encode(), data, found.secret_of, found.key_of_hash)
+
+    # Partially signed transactions.
+
+    def create_psbt(
+        self,
+        payments: Sequence[Payment],
+        options: SendOptions | None = None,
+        version: int = 0,
+        derivations: bool = True,
+    ) -> tuple[Psbt, Sent]:
+        """A funded PSBT with all that the wallet knows of it, and its unsigned transaction. Raises WalletError."""
+        made = self.fund(payments, options)
+        psbt = psbt_roles.create(made.tx, version)
+        with self.state.guard:
+            wallet_psbt.fill(self.state, psbt, derivations)
+        return psbt, made
+
+    def process_psbt(
+        self,
+        psbt: Psbt,
+        *,
+        sign: bool = True,
+        hash_type: int | None = None,
+        derivations: bool = True,
+        finalize: bool = True,
+    ) -> bool:
+        """Update a PSBT in place, sign it, finalize what is complete; whether all is. Raises WalletError."""
+        return wallet_psbt.process(
+            self.state, psbt, sign=sign, hash_type=hash_type, derivations=derivations, finalize=finalize
+        )
