@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from node.chain import Chain
@@ -29,12 +29,14 @@ entries = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(entries, st.binary(min_size=32, max_size=32))
 def test_records_come_back_as_they_were(entry: Entry[Any], skip: bytes) -> None:
     record = Record(entry, skip)
     assert decode_record(encode_record(record, FakeFormat()), FakeFormat()) == record
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_record_are_our_own_fault(raw: bytes) -> None:
     try:
@@ -44,6 +46,7 @@ def test_bytes_that_are_no_record_are_our_own_fault(raw: bytes) -> None:
     assert len(raw) >= 13 + 2 + 32 + 80
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=40), st.none() | st.binary(max_size=300)), max_size=20), st.data())
 def test_undo_records_come_back_and_any_other_byte_is_noticed(changes: list[Any], data: st.DataObject) -> None:
     block = bytes(32)

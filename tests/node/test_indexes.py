@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chains.bitcoin import REGTEST
@@ -132,6 +132,7 @@ def test_the_filter_of_nothing_is_a_zero_and_matches_nothing() -> None:
     assert basic_filter(empty, []) == b"\x00" and not matches(bytes(32), b"\x00", [TRUE])
 
 
+@settings(deadline=None)
 @given(st.sets(st.binary(max_size=40), max_size=60), st.binary(min_size=32, max_size=32), st.binary(max_size=60))
 def test_filters_hold_what_was_put_in_and_random_bytes_are_no_filter(items: set[bytes], key: bytes, raw: bytes) -> None:
     data = encode_filter(key, items)
