@@ -54,11 +54,16 @@ def payment(seed: int, spends: bytes | None = None, version: int = 2) -> Transac
     return Transaction(version, (TxInput(point),), (TxOutput(seed, b"\x51"),), seed)
 
 
+def any_header(header: BitcoinHeader) -> Any:
+    """The header, its family forgotten."""
+    return header
+
+
 class FakeChain:
     """Chain and pool of one node; `moved` and `grew` are called as the real ones publish events."""
 
     def __init__(self, floor: int = 0) -> None:
-        genesis: Entry[Any] = Entry[Any](GENESIS, 0, 0, 0, Status.BODY | Status.READY | Status.VALID)
+        genesis: Entry[Any] = Entry(any_header(GENESIS), 0, 0, 0, Status.BODY | Status.READY | Status.VALID)
         self.entries: dict[bytes, Entry[Any]] = {GENESIS.hash: genesis}
         self.raw: dict[bytes, bytes] = {}
         self.waiting: dict[bytes, list[Deliver]] = {}
@@ -168,7 +173,7 @@ class FakeChain:
         if parent.invalid:
             raise InvalidHeader("bad-prevblk")
         self.headers_taken += 1
-        entry = Entry[Any](header, parent.height + 1, parent.weight + header.bits)
+        entry: Entry[Any] = Entry(any_header(header), parent.height + 1, parent.weight + header.bits)
         self.entries[header.hash] = entry
         self.children.setdefault(header.parent, []).append(header.hash)
         self._best()
