@@ -6,12 +6,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from chains.ethereum_genesis import schedule_of
+from ledger.account.fees import blob_base_fee
+from ledger.account.state import State
+from ledger.account.transaction import execute
 from primitives import rlp
+from primitives.ethereum_tx import decode_transaction
 from primitives.hashing import keccak256
+from tests.vectors.ethereum_data import Memory, fill
 from tests.vm.evm.world import MemoryWorld
 from vm.evm.api import BlockContext, Fork, Message, PrecompileFailed, TxContext
 from vm.evm.forks import BYZANTIUM, FRONTIER, ISTANBUL, OSAKA, PRAGUE
 from vm.evm.interpreter import run
+from vm.evm.tracers.calls import CallTracer
+from vm.evm.tracers.prestate import PrestateTracer
 
 Case = tuple[str, Callable[[], None]]
 
@@ -167,4 +175,68 @@ def check_precompile(fork: Fork, number: int, case: dict[str, Any]) -> None:
         assert result.output == _bytes(case["Expected"]), result.output.hex()
 
 
-SUITES: dict[str, Callable[[Path], Iterator[Case]]] = {"vmtests": vmtests, "geth_vm": geth_vm}
+def tx_replay(ethereum: Path) -> Iterator[Case]:
+    """Real transactions on the part of the state that they need: geth's call trees and prestates must come out."""
+    folder = ethereum / "real/tx-replay"
+    for path in sorted(folder.glob("*/*.json")):
+        yield f"{path.parent.name}/{path.stem}", partial(check_replay, path.parent.name, json.loads(path.read_text()))
+
+
+def check_replay(kind: str, test: dict[str, Any]) -> None:
+    """Run one transaction under a tracer. Raises AssertionError."""
+    genesis, context, options = test["genesis"], test["context"], test.get("tracerConfig") or {}
+    # geth reads keys in any case, and one file has "IstanbulBlock"
+    schedule = schedule_of({key[0].lower() + key[1:]: value for key, value in genesis["config"].items()})
+    difficulty = int(context["difficulty"])
+    rules = schedule.at(int(context["number"]), int(context["timestamp"]), difficulty)
+    blobs = rules.fork.blobs
+    block = BlockContext(
+        coinbase=_bytes(context["miner"]),
+        number=int(context["number"]),
+        timestamp=int(context["timestamp"]),
+        gas_limit=int(context["gasLimit"]),
+        difficulty=difficulty,
+        base_fee=int(context.get("baseFeePerGas", 0)),
+        blob_base_fee=blob_base_fee(int(genesis.get("excessBlobGas", 0)), blobs) if blobs else 1,
+        chain_id=schedule.chain_id,
+    )
+    state = State(Memory())
+    fill(state, genesis["alloc"])
+    tx = decode_transaction(_bytes(test["input"]))
+    found: dict[str, Any]
+    if kind == "prestate_tracer":
+        authorities = (a.authority for a in tx.authorizations if a.authority)
+        named = (tx.sender, *([tx.to] if tx.to else []), block.coinbase, *authorities)
+        code, storage = not options.get("disableCode"), not options.get("disableStorage")
+        prestate = PrestateTracer(state, named, code, storage)
+        execute(tx, state, block, rules, prestate)
+        found = prestate.json()
+    else:
+        calls = CallTracer(options.get("withLog", False), options.get("onlyTopCall", False))
+        outcome = execute(tx, state, block, rules, calls)
+        found = calls.json(tx.gas_limit, outcome.gas_used)
+    _number_logs(test["result"])
+    assert found == test["result"], _first_difference(found, test["result"])
+
+
+def _number_logs(call: dict[str, Any]) -> None:
+    """Older files do not number their logs, which geth reads as 0."""
+    for log in call.get("logs", ()):
+        log.setdefault("index", "0x0")
+    for inner in call.get("calls", ()):
+        _number_logs(inner)
+
+
+def _first_difference(found: Any, wanted: Any, at: str = "") -> str:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        for key in sorted({*found, *wanted}):
+            if found.get(key) != wanted.get(key):
+                return _first_difference(found.get(key), wanted.get(key), f"{at}.{key}")
+    if isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for number, (one, other) in enumerate(zip(found, wanted, strict=True)):
+            if one != other:
+                return _first_difference(one, other, f"{at}[{number}]")
+    return f"{at}: {str(found)[:200]} != {str(wanted)[:200]}"
+
+
+SUITES: dict[str, Callable[[Path], Iterator[Case]]] = {"vmtests": vmtests, "geth_vm": geth_vm, "tx_replay": tx_replay}

@@ -88,6 +88,10 @@ class World(Protocol):
     def add_refund(self, gas: int) -> None:
         """Change the refund counter by `gas`, which may be negative."""
 
+    @property
+    def refund(self) -> int:
+        """The refund counter."""
+
     def snapshot(self) -> int: ...
 
     def revert(self, snapshot: int) -> None: ...
@@ -346,8 +350,13 @@ Row = tuple[Operation, int, int, int]
 STACK_LIMIT = 1_024
 
 
+def undefined(opcode: int) -> InvalidOpcode:
+    """Make the halt of a byte that is no instruction, or of the one named INVALID (EIP-141)."""
+    return InvalidOpcode("invalid opcode: " + ("INVALID" if opcode == 0xFE else f"opcode {opcode:#x} not defined"))
+
+
 def _no_instruction(frame: Frame) -> None:
-    raise InvalidOpcode
+    raise undefined(frame.code[frame.pc - 1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -106,7 +106,7 @@ class _Path:
         if self.pc >= len(self.code):
             self.lines += ["frame.gas = gas", 'frame.output = b""', f"return {ENDED}"]
         else:
-            self.lines.append("raise InvalidOpcode")
+            self.lines.append(f"raise undefined({self.code[self.pc]})")
         return False
 
     def _instruction(self, instruction: Instruction) -> bool:

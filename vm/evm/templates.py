@@ -6,7 +6,7 @@ It knows no control flow and no constant gas. Each line says again what a functi
 from typing import Any, Final
 
 from primitives.hashing import keccak256
-from vm.evm.api import InvalidJump, InvalidOpcode, OutOfGas
+from vm.evm.api import InvalidJump, OutOfGas, undefined
 from vm.evm.gas import expand
 from vm.evm.instructions.arithmetic import power, sign_extended, signed, signed_quotient, signed_rest
 
@@ -15,7 +15,6 @@ S: Final = f"{2**255:#x}"
 
 NAMES: Final[dict[str, Any]] = {
     "InvalidJump": InvalidJump,
-    "InvalidOpcode": InvalidOpcode,
     "OutOfGas": OutOfGas,
     "expand": expand,
     "from_bytes": int.from_bytes,
@@ -25,6 +24,7 @@ NAMES: Final[dict[str, Any]] = {
     "signed": signed,
     "signed_quotient": signed_quotient,
     "signed_rest": signed_rest,
+    "undefined": undefined,
 }
 """What the generated functions may name."""
 
