@@ -30,7 +30,6 @@ class Source:
     active: bool = False
     next: int = 0
     end: int = 0
-    promised: int = 0  # the wallet file says that indexes below this one may be given out
     born: int = 0
     label: str | None = None
     seen: int = 0  # first index above all that were seen on chain

@@ -135,7 +135,7 @@ class Spender:
         return rate
 
     def fund(self, payments: Sequence[Payment], options: SendOptions, rate: int) -> Built:
-        """Choose coins and lay out a transaction, unsigned. The caller holds the guard. Raises WalletError."""
+        """Choose coins and lay out a transaction, unsigned. The caller holds the guard, and saves. Raises WalletError."""
         state, net = self._state, self._state.net
         outside = dict(options.outside)
         required = [self._required(point, outside) for point in options.inputs]
@@ -165,7 +165,7 @@ class Spender:
                 raise WalletError(
                     NOT_FOUND, "the transaction needs a change address, and the wallet has no keys for one"
                 )
-            state.give_out(fresh)
+            state.give_out(fresh, save=False)
         return built
 
     def _change_source(self, options: SendOptions) -> Source | None:
@@ -264,6 +264,7 @@ class Spender:
                 if missing:
                     raise WalletError(NO_KEY, f"no key for input {missing[0]}")
                 if not submit:
+                    state.save()
                     return Sent(tx, built.fee, built.change_at)
                 notes = {"comment": options.comment, "to": options.to}
                 record = self._record(tx, {name: text for name, text in notes.items() if text})
@@ -377,6 +378,7 @@ class Spender:
             if built.fee < old_fee + built.tx.vsize * state.net.relay_rate // 1000:
                 raise WalletError(FEE, "the replacement's fee does not exceed the first one's by enough")
             if not submit:
+                state.save()
                 return Bumped(built.tx, old_fee, built.fee)
             tx, missing = self.sign(built.tx)
             if missing:

@@ -26,8 +26,6 @@ from wallet.signing import InputData
 from wallet.sources import GAP, Owner, Source, Sources
 from wallet.vault import Vault
 
-PROMISE: Final = 16
-"""How many indexes the wallet file is ahead of what was given out, so that not every address costs a synced write."""
 CHECKPOINT: Final = 60.0
 """Seconds between two writes of the history, which a scan could tell again."""
 
@@ -110,7 +108,6 @@ class WalletState:
             saved["active"],
             saved["next"],
             saved["end"],
-            saved["next"],
             saved["born"],
             saved["label"],
             cache.seen.get(saved["descriptor"], 0) if cache is not None else 0,
@@ -128,7 +125,7 @@ class WalletState:
                 "descriptor": s.text,
                 "internal": s.internal,
                 "active": s.active,
-                "next": max(s.promised, s.next),
+                "next": s.next,
                 "end": s.end,
                 "born": s.born,
                 "label": s.label,
@@ -136,8 +133,6 @@ class WalletState:
             for s in self.sources
         ]
         self.env.disk.write(self.folder / WALLET_FILE, file.write_keys(keys), 0o600)
-        for s in self.sources:
-            s.promised = max(s.promised, s.next)
 
     def checkpoint(self, due_only: bool = False) -> None:
         """Write the history file; if only when due, then only when something changed and the last time is a while ago."""
@@ -182,13 +177,13 @@ class WalletState:
 
     # Addresses.
 
-    def give_out(self, source: Source) -> tuple[Owner, bytes]:
-        """The next script of a source, written as given out before it is returned. Raises WalletError("wallet-corrupt")."""
+    def give_out(self, source: Source, save: bool = True) -> tuple[Owner, bytes]:
+        """The next script of a source, written as given out before it is returned; whoever says otherwise saves before
+        anybody hears of it. Raises WalletError("wallet-corrupt")."""
         owner, script = self.sources.take(source)
         if self.sources.expansion(owner).script != script:
             raise WalletError(CORRUPT, "the history file holds scripts that are not of this wallet; remove it")
-        if source.next > source.promised:
-            source.promised = source.next + PROMISE - 1
+        if save:
             self.save()
         return owner, script
 

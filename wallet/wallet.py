@@ -124,8 +124,6 @@ class Wallet:
         """Write what is not written, and lock."""
         state = self.state
         with state.guard:
-            for source in state.sources:
-                source.promised = source.next
             state.checkpoint()
             state.save()
             state.vault.close()
@@ -303,6 +301,7 @@ class Wallet:
         rate = self.spender.rate(options)
         with self.state.guard:
             built = self.spender.fund(payments, options, rate)
+            self.state.save()
             if options.lock_inputs:
                 self.state.reserved.update(built.spent)
             return Sent(built.tx, built.fee, built.change_at)

@@ -61,11 +61,13 @@ def test_a_live_wallet_equals_a_scan_of_the_final_chain(seed: int) -> None:
 
 
 def _with_children(chain: Chain, tx: Transaction) -> list[Transaction]:
-    gone = [tx]
-    for other in chain.pool.values():
-        if any(i.txid in {g.id for g in gone} for i in other.inputs) and other not in gone:
-            gone.append(other)
-    return gone[::-1]
+    gone, size = {tx.id: tx}, 0
+    while size != len(gone):
+        size = len(gone)
+        for other in chain.pool.values():
+            if any(i.txid in gone for i in other.inputs):
+                gone[other.id] = other
+    return list(gone.values())
 
 
 def _counted(wallet: object) -> object:

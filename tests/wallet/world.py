@@ -185,7 +185,7 @@ def make(
     **kwargs: object,
 ) -> Wallet:
     """A new wallet on a chain that hears of everything."""
-    world = world or World(hash(name) % 1000)
+    world = world or World(sum(name.encode()))
     wallet = Wallet.create(name, Path(folder), world, NET, chain, gap=gap, stretch=FAST, **kwargs)  # type: ignore[arg-type]
     chain.wallets.append(wallet)
     return wallet
