@@ -216,3 +216,5 @@ class Memory:
     """By height: hash of the block, and how many transactions the chain holds up to it; every 1,000th and the newest."""
     rates: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     """By block: its lowest common fee rate and its weight (estimates)."""
+    pay_rates: dict[str, int] = field(default_factory=dict)
+    """By wallet: the fee rate that `settxfee` fixed, satoshi per 1,000 virtual bytes."""

@@ -21,6 +21,15 @@ from node.rpc import (
     signing_methods,
     statistics_methods,
     util_methods,
+    wallet_address_methods,
+    wallet_coins_methods,
+    wallet_control_methods,
+    wallet_descriptor_methods,
+    wallet_history_methods,
+    wallet_lock_methods,
+    wallet_scan_methods,
+    wallet_sending_methods,
+    wallet_transaction_methods,
 )
 from node.rpc.api import Control, Memory, Peers
 from node.rpc.dispatch import Call, Dispatcher, Provider
@@ -41,6 +50,15 @@ FILES = (
     signing_methods,
     statistics_methods,
     util_methods,
+    wallet_address_methods,
+    wallet_coins_methods,
+    wallet_control_methods,
+    wallet_descriptor_methods,
+    wallet_history_methods,
+    wallet_lock_methods,
+    wallet_scan_methods,
+    wallet_sending_methods,
+    wallet_transaction_methods,
 )
 """Importing them fills the table."""
 
