@@ -91,8 +91,9 @@ class CompactBlock:
 
     @property
     def keys(self) -> tuple[int, int]:
-        """The SipHash key: the first 16 bytes of SHA-256 of header and nonce."""
-        digest = sha256(self.header_raw + self.nonce.to_bytes(8, "little")).digest()
+        """The SipHash key: the first 16 bytes of SHA-256 of header and nonce; of PeerCoin's header without its flags."""
+        head = self.header_raw if self.signature is None else self.header_raw[:80]
+        digest = sha256(head + self.nonce.to_bytes(8, "little")).digest()
         return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:16], "little")
 
     def short_id(self, digest: bytes) -> bytes:

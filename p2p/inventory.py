@@ -133,6 +133,8 @@ class Headers:
 
     headers: tuple[Any, ...]
     raw: tuple[bytes, ...]
+    after: bytes = b"\0"
+    """What follows each header on the wire: no transactions, and whatever else a family's blocks end with."""
 
     @classmethod
     def of(cls, headers: tuple[Any, ...], fmt: Format) -> Self:
@@ -142,21 +144,23 @@ class Headers:
             w = Writer()
             fmt.write_header(w, header, Form.WIRE)
             raw.append(w.done())
-        return cls(headers, tuple(raw))
+        return cls(headers, tuple(raw), getattr(fmt, "after_header", b"\0"))
 
     def write(self, w: Writer) -> None:
-        w.compact(len(self.raw)).bytes(b"".join([part + b"\0" for part in self.raw]))
+        w.compact(len(self.raw)).bytes(b"".join([part + self.after for part in self.raw]))
 
     @classmethod
     def read(cls, r: Reader, fmt: Format) -> Self:
         n = count(r, 2, MAX_HEADERS, "headers")
         headers, raw = [], []
+        after: bytes = getattr(fmt, "after_header", b"\0")
         for _ in range(n):
             start = r.pos
             headers.append(fmt.read_header(r, Form.WIRE))
             raw.append(r.data[start : r.pos])
-            r.compact()
-        return cls(tuple(headers), tuple(raw))
+            for _ in after:
+                r.compact()
+        return cls(tuple(headers), tuple(raw), after)
 
 
 @message("block")

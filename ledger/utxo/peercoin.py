@@ -11,13 +11,11 @@ from typing import Any, Final
 
 from ledger.api import Draft
 from ledger.utxo.assemble import bitcoin_coinbase
-from ledger.utxo.checks import block_weight
 from ledger.utxo.coins import Coin
 from ledger.utxo.rewards import YEAR, Money, least_fee, stake_cost, stake_reward, work_reward
 from ledger.utxo.rules import Active, AnyBranch, Place, Totals, UtxoRules, always, amount
 from ledger.utxo.switches import Switches
 from primitives.bitcoin import BitcoinHeader, Transaction, TxOutput
-from primitives.buffer import compact_size
 from primitives.errors import InvalidTx, MalformedBlock, Mutated, SystemFault
 from primitives.peercoin import PeercoinBlock, PeercoinHeader, is_coinstake
 from storage.kv import KV
@@ -95,7 +93,7 @@ class PeercoinRules:
     def check_layout(self, block: PeercoinBlock, rules: UtxoRules) -> None:
         """The header's kind is the body's; coinbase and coinstake are where they belong, in time, and claim no more than work is paid.
 
-        Raises Mutated("bad-stake-flag") or Mutated("bad-blk-weight") for what the hash does not cover, else MalformedBlock with
+        Raises Mutated("bad-stake-flag") or Mutated("bad-blk-length") for what the hash does not cover, else MalformedBlock with
         "bad-cb-missing", "bad-cb-multiple", "bad-cs-missing", "bad-cb-notempty", "bad-cb-time", "bad-cs-time" or "bad-cb-amount".
         """
         txs, header, stake = block.txs, block.header, block.is_stake
@@ -107,9 +105,8 @@ class PeercoinRules:
             raise MalformedBlock("bad-cs-missing", "coinstake in wrong position")
         if header.stake != stake:
             raise Mutated("bad-stake-flag", "the header's kind is not the body's")
-        extra = 4 * (len(compact_size(len(block.signature))) + len(block.signature))
-        if extra > 4 * _MOST_SIGNATURE or block_weight(txs) + extra > rules.max_weight:
-            raise Mutated("bad-blk-weight", "too large with its signature")
+        if block.weight > rules.max_weight:
+            raise Mutated("bad-blk-length", "too large with its witnesses and signature")
         if stake and txs[0].outputs[:1] != (EMPTY_OUTPUT,):
             raise MalformedBlock("bad-cb-notempty", "coinbase output not empty in PoS block")
         self._check_times(header, txs)
@@ -194,9 +191,6 @@ class PeercoinRules:
 BLOCK_VERSION: Final = 6
 """The header version that we write."""
 
-_MOST_SIGNATURE: Final = 10_000
-"""Far more than any encoding of two numbers takes; only what the hash does not cover can be longer."""
-
 
 def _no_subsidy(height: int) -> int:
     return 0
@@ -234,3 +228,20 @@ def peercoin_block(draft: Draft, header: BitcoinHeader, txs: tuple[Transaction, 
         bool(draft.kind),
     )
     return PeercoinBlock(own, txs)
+
+
+def minted(block: PeercoinBlock, spent: Sequence[Coin]) -> int:
+    """What a block minted: all that it makes beyond what it spends, the fees that were burnt counted as not.
+
+    `spent` are the coins in input order. Source: validation.cpp, ConnectBlock (nMint).
+    """
+    coins = iter(spent)
+    total = sum(o.value for o in block.txs[0].outputs)
+    for tx in block.txs[1:]:
+        if is_coinstake(tx):
+            total += sum(o.value for o in tx.outputs)
+            total -= sum(next(coins).value for _ in tx.inputs)
+        else:
+            for _ in tx.inputs:
+                next(coins)
+    return total

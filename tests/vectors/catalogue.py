@@ -22,7 +22,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "bitcoin_rpc",
     ),
     "ethereum": (),
-    "peercoin": (),
+    "peercoin": ("peercoin",),
 }
 
 READ: dict[str, tuple[str, ...]] = {
@@ -48,7 +48,7 @@ READ: dict[str, tuple[str, ...]] = {
         "wallet/*.json",
     ),
     "ethereum": (),
-    "peercoin": (),
+    "peercoin": ("functions.json", "p2p-wire.json", "regtest-*.json", "regtest-*.jsonl", "mainnet/*"),
 }
 """Patterns of the files that the suites of a family read; any other file is reported as skipped, by name."""
 
