@@ -18,7 +18,7 @@ from node.rpc.errors import (
     RpcError,
 )
 from node.rpc.lookup import count_txs, find_block, find_entry
-from node.rpc.params import Hash, Hex, coins, display_hex
+from node.rpc.params import Hash, Hex, coins, display_hex, shown
 from node.rpc.registry import rpc
 from p2p.filters import MerkleBlock
 from primitives.bitcoin import outpoint
@@ -69,7 +69,7 @@ async def scan_tx_out_set(node: Node, memory: Memory, action: str, scanobjects: 
         memory.scan.stop = True
         return True
     if action != "start":
-        raise RpcError(INVALID_PARAMETER, f"Invalid action '{action[:64]}'")
+        raise RpcError(INVALID_PARAMETER, f"Invalid action '{shown(action)}'")
     if memory.scan is not None:
         raise RpcError(INVALID_PARAMETER, 'Scan already in progress, use action "abort" or "status"')
     if scanobjects is None:

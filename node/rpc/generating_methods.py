@@ -18,7 +18,7 @@ from node.rpc.errors import (
     RpcError,
 )
 from node.rpc.lookup import block_bytes, read_tx, script_of
-from node.rpc.params import display_hex, is_hex
+from node.rpc.params import display_hex, is_hex, shown
 from node.rpc.registry import rpc
 from node.rpc.translate import full_reason
 from primitives import address as addresses
@@ -127,7 +127,7 @@ def _pick(node: Node, text: str) -> Any:
             raise RpcError(INVALID_ADDRESS_OR_KEY, f"Transaction {text} not in mempool.")
         return entry.tx
     return read_tx(
-        node.spec, text, f"Transaction decode failed for {text[:256]}. Make sure the tx has at least one input."
+        node.spec, text, f"Transaction decode failed for {shown(text)}. Make sure the tx has at least one input."
     )
 
 

@@ -31,6 +31,7 @@ from primitives.chain import Branch, Status
 from primitives.errors import ChainError, Missing
 from primitives.target import expand
 
+MOST_DELTA = 2**63 - 1
 FIRST_LOOK, NEXT_LOOK = 60.0, 10.0
 """Seconds after which a long poll is answered for new transactions alone."""
 
@@ -217,7 +218,8 @@ def prioritise_transaction(node: Node, txid: Hash, dummy: float | None = None, f
         raise RpcError(INVALID_PARAMETER, wrong)
     if fee_delta is None:
         raise RpcError(MISC_ERROR, 'prioritisetransaction "txid" ( dummy ) fee_delta')
-    node.pool.prioritise(txid, fee_delta)
+    before = node.pool.deltas.get(txid, 0)
+    node.pool.prioritise(txid, max(-MOST_DELTA, min(before + fee_delta, MOST_DELTA)) - before)
     return True
 
 

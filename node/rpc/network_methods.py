@@ -16,7 +16,7 @@ from node.rpc.errors import (
     MISC_ERROR,
     RpcError,
 )
-from node.rpc.params import coins
+from node.rpc.params import coins, shown
 from node.rpc.registry import rpc
 
 CORE_VERSION = 300_000
@@ -254,7 +254,7 @@ def get_node_addresses(node: Node, peers: Peers, count: int = 1, network: str | 
     if count < 0:
         raise RpcError(INVALID_PARAMETER, "Address count out of range")
     if network is not None and network not in NETWORKS:
-        raise RpcError(INVALID_PARAMETER, f"Network not recognized: {network[:64]}")
+        raise RpcError(INVALID_PARAMETER, f"Network not recognized: {shown(network)}")
     found = [a for a in peers.known() if network in (None, a.network)]
     if count and count < len(found):
         found = node.env.random.sample(found, count)

@@ -18,7 +18,7 @@ MAX_MONEY: Final = 21_000_000 * COIN
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _SHOWN: Final = 256
-"""Characters of a client's own text that an error repeats."""
+_KEY_LIKE: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{51,}")
 
 
 class WrongType(RpcError):
@@ -52,6 +52,11 @@ def display_hex(data: bytes) -> str:
     return data[::-1].hex()
 
 
+def shown(text: str) -> str:
+    """As much of a client's own text as an error repeats: no more than a line or two, and nothing that looks like a private key."""
+    return text[:_SHOWN] if is_hex(text) else _KEY_LIKE.sub("...", text[:_SHOWN])
+
+
 def is_hex(text: str) -> bool:
     """Whether a text is an even number of hexadecimal digits, and nothing else."""
     return _HEX.fullmatch(text) is not None
@@ -62,9 +67,9 @@ def parse_hash(value: Any, name: str) -> bytes:
     if not isinstance(value, str):
         raise expected(value, "string")
     if len(value) != 64:
-        raise RpcError(INVALID_PARAMETER, f"{name} must be of length 64 (not {len(value)}, for '{value[:_SHOWN]}')")
+        raise RpcError(INVALID_PARAMETER, f"{name} must be of length 64 (not {len(value)}, for '{shown(value)}')")
     if not is_hex(value):
-        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{value}')")
+        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{shown(value)}')")
     return bytes.fromhex(value)[::-1]
 
 
@@ -73,7 +78,7 @@ def parse_hex(value: Any, name: str) -> bytes:
     if not isinstance(value, str):
         raise expected(value, "string")
     if not value or not is_hex(value):
-        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{value[:_SHOWN]}')")
+        raise RpcError(INVALID_PARAMETER, f"{name} must be hexadecimal string (not '{shown(value)}')")
     return bytes.fromhex(value)
 
 
@@ -163,7 +168,7 @@ def _any_of(value: Any, options: tuple[Any, ...], name: str) -> Any:
         try:
             return coerce(value, option, name)
         except RpcError as e:
-            if error is None or isinstance(error, WrongType):
+            if error is None or (isinstance(error, WrongType) and not isinstance(e, WrongType)):
                 error = e
     assert error is not None, "a union of nothing"
     raise error

@@ -15,7 +15,7 @@ from node.rpc.errors import (
     RpcError,
 )
 from node.rpc.lookup import find_block, read_tx, spent_of
-from node.rpc.params import Hash, Verbosity, coerce, display_hex, expected, parse_amount, parse_hash, parse_hex
+from node.rpc.params import Hash, Verbosity, coerce, display_hex, expected, parse_amount, parse_hash, parse_hex, shown
 from node.rpc.registry import rpc
 from primitives import address as addresses
 from primitives.bitcoin import FINAL_SEQUENCE, Transaction, TxInput, TxOutput, outpoint
@@ -201,7 +201,7 @@ def _outputs(at: Snapshot, outputs: Any) -> list[TxOutput]:
         try:
             script = addresses.decode(name, at.spec.addresses)
         except DecodeError:
-            raise RpcError(INVALID_ADDRESS_OR_KEY, f"Invalid Bitcoin address: {name[:128]}") from None
+            raise RpcError(INVALID_ADDRESS_OR_KEY, f"Invalid Bitcoin address: {shown(name)}") from None
         if script in seen:
             raise RpcError(INVALID_PARAMETER, f"Invalid parameter, duplicated address: {name}")
         seen.add(script)

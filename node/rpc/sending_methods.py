@@ -17,7 +17,7 @@ from node.rpc.errors import (
     RpcError,
 )
 from node.rpc.lookup import read_tx
-from node.rpc.params import Amount, coins, display_hex
+from node.rpc.params import Amount, coins, display_hex, shown
 from node.rpc.registry import rpc
 from node.rpc.translate import full_reason, reason
 from primitives.errors import ChainError, Missing, Refused
@@ -94,7 +94,7 @@ def _refusal(error: ChainError) -> RpcError:
 def read_package(node: Node, texts: Sequence[str]) -> list[Any]:
     """The transactions of a package from hex. Raises RpcError."""
     return [
-        read_tx(node.spec, text, f"TX decode failed: {text[:256]} Make sure the tx has at least one input.")
+        read_tx(node.spec, text, f"TX decode failed: {shown(text)} Make sure the tx has at least one input.")
         for text in texts
     ]
 

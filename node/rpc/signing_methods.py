@@ -18,7 +18,7 @@ from node.rpc.errors import (
     RpcError,
 )
 from node.rpc.lookup import read_tx
-from node.rpc.params import coerce, display_hex, expected, json_name, parse_amount, parse_hash, parse_hex
+from node.rpc.params import coerce, display_hex, expected, json_name, parse_amount, parse_hash, parse_hex, shown
 from node.rpc.raw_signing import Keyring, merge, sign
 from node.rpc.registry import rpc
 from primitives import address as addresses
@@ -44,7 +44,7 @@ def parse_hash_type(name: str | None) -> int | None:
     if name is None:
         return None
     if name not in HASH_TYPES:
-        raise RpcError(INVALID_PARAMETER, f"'{name[:64]}' is not a valid sighash parameter.")
+        raise RpcError(INVALID_PARAMETER, f"'{shown(name)}' is not a valid sighash parameter.")
     return HASH_TYPES[name] or None
 
 

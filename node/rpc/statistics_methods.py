@@ -10,7 +10,7 @@ from node.node import Snapshot
 from node.rpc.api import Memory
 from node.rpc.errors import INTERNAL_ERROR, INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError
 from node.rpc.lookup import count_txs, find_block, find_entry, find_place, median_time, spent_of
-from node.rpc.params import Hash, coins, display_hex
+from node.rpc.params import Hash, coins, display_hex, shown
 from node.rpc.registry import rpc
 from primitives.bitcoin import TxOutput
 from vm.script.shapes import is_unspendable
@@ -138,7 +138,7 @@ def get_block_stats(at: Snapshot, hash_or_height: Any, stats: list[str] | None =
         return found
     for name in stats:
         if name not in found:
-            raise RpcError(INVALID_PARAMETER, f"Invalid selected statistic '{name[:64]}'")
+            raise RpcError(INVALID_PARAMETER, f"Invalid selected statistic '{shown(name)}'")
     return {name: value for name, value in found.items() if name in stats}
 
 
@@ -200,7 +200,7 @@ def get_tx_out_set_info(
 ) -> dict[str, Any]:
     """Counts, sums and a hash of all coins: "hash_serialized_3", "muhash" or "none". It walks them all, which may take a while."""
     if hash_type not in ("hash_serialized_3", "muhash", "none"):
-        raise RpcError(INVALID_PARAMETER, f"'{hash_type[:64]}' is not a valid hash_type")
+        raise RpcError(INVALID_PARAMETER, f"'{shown(hash_type)}' is not a valid hash_type")
     if hash_or_height is not None:
         if hash_type == "hash_serialized_3":
             raise RpcError(INVALID_PARAMETER, "hash_serialized_3 hash type cannot be queried for a specific block")

@@ -15,7 +15,7 @@ from node.rpc.api import Memory
 from node.rpc.descriptor_use import inferred, parse_all, parse_range
 from node.rpc.errors import INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, TYPE_ERROR, RpcError
 from node.rpc.fee_estimates import FALLBACK, estimate
-from node.rpc.params import coins, is_hex
+from node.rpc.params import coins, is_hex, shown
 from node.rpc.registry import rpc
 from primitives import address as addresses
 from primitives import secp256k1
@@ -67,7 +67,7 @@ def create_multisig(at: Snapshot, nrequired: int, keys: list[str], address_type:
     """The address, script and descriptor that want `nrequired` signatures of these public keys (legacy, p2sh-segwit or bech32)."""
     publics = [_public_key(text) for text in keys]
     if address_type not in ("legacy", "p2sh-segwit", "bech32", "bech32m"):
-        raise RpcError(INVALID_ADDRESS_OR_KEY, f"Unknown address type '{address_type[:64]}'")
+        raise RpcError(INVALID_ADDRESS_OR_KEY, f"Unknown address type '{shown(address_type)}'")
     if address_type == "bech32m":
         raise RpcError(INVALID_ADDRESS_OR_KEY, "createmultisig cannot create bech32m multisig addresses")
     if nrequired < 1:
@@ -105,15 +105,15 @@ def create_multisig(at: Snapshot, nrequired: int, keys: list[str], address_type:
 
 
 def _public_key(text: str) -> bytes:
-    shown = text[:132]
+    quoted = shown(text)
     if not is_hex(text):
-        raise RpcError(INVALID_ADDRESS_OR_KEY, f'Pubkey "{shown}" must be a hex string')
+        raise RpcError(INVALID_ADDRESS_OR_KEY, f'Pubkey "{quoted}" must be a hex string')
     if len(text) not in (66, 130):
-        wrong = f'Pubkey "{shown}" must have a length of either 33 or 65 bytes'
+        wrong = f'Pubkey "{quoted}" must have a length of either 33 or 65 bytes'
         raise RpcError(INVALID_ADDRESS_OR_KEY, wrong)
     key = bytes.fromhex(text)
     if not secp256k1.is_public(key):
-        raise RpcError(INVALID_ADDRESS_OR_KEY, f'Pubkey "{shown}" must be cryptographically valid.')
+        raise RpcError(INVALID_ADDRESS_OR_KEY, f'Pubkey "{quoted}" must be cryptographically valid.')
     return key
 
 
