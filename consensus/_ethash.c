@@ -21,18 +21,27 @@
 
 enum { NODE = 64, ROW = 128, PARENTS = 256, ROUNDS = 3, ACCESSES = 64, LANES = 4 };
 enum outcome { OK, BAD_SIZE, BAD_LENGTH };
-#define PRIME 0x01000193u
-#define INLINE static inline __attribute__((always_inline))
-
-typedef uint32_t words16 __attribute__((vector_size(64), aligned(16), may_alias));
+typedef uint32_t words8 __attribute__((vector_size(32), aligned(16), may_alias));
 typedef union {
-    words16 v;
+    words8 v[2];
     uint32_t w[16];
     uint64_t q[8];
-    uint8_t b[64];
 } node;
 
-/* keccak-f[1600], the state in 25 locals so that it stays in registers where there are enough */
+/* Where 128 bytes of the dataset come from: the dataset itself, or the cache. */
+struct source {
+    const node *nodes;
+    uint32_t count;   /* nodes of the cache; 0: the nodes are the dataset */
+    uint64_t inverse; /* of count, for remainders without a division (Lemire, Kaser, Kurz 2019) */
+    uint32_t rows;    /* 128-byte rows of the dataset */
+};
+
+struct path {
+    void (*cache)(node *cache, uint32_t count, const uint8_t seed[32]);
+    void (*fill)(node *out, const struct source *from, uint32_t first, uint32_t count);
+    void (*hash)(uint8_t mix[32], uint8_t result[32], const struct source *from, const uint8_t header[32], uint64_t nonce);
+};
+
 static const uint64_t round_constants[24] = {
     0x0000000000000001, 0x0000000000008082, 0x800000000000808a, 0x8000000080008000, 0x000000000000808b, 0x0000000080000001,
     0x8000000080008081, 0x8000000000008009, 0x000000000000008a, 0x0000000000000088, 0x0000000080008009, 0x000000008000000a,
@@ -40,169 +49,49 @@ static const uint64_t round_constants[24] = {
     0x000000000000800a, 0x800000008000000a, 0x8000000080008081, 0x8000000000008080, 0x0000000080000001, 0x8000000080008008,
 };
 
-INLINE uint64_t rotl(uint64_t x, int n) { return n ? x << n | x >> (64 - n) : x; }
+/* macros, not functions: they must be compiled for each instruction set, and one of them for vectors too */
+#define rotl(x, n) ((n) ? (x) << (n) | (x) >> (64 - (n)) % 64 : (x))
+#define fnv(a, b) ((a)*0x01000193u ^ (b))
+#define remainder_of(a, from) ((uint32_t)(((unsigned __int128)((from)->inverse * (uint32_t)(a)) * (from)->count) >> 64))
 
-#define ROW5(out, s0, r0, s1, r1, s2, r2, s3, r3, s4, r4)                                                                  \
-    b0 = rotl(s[s0] ^ d[s0 % 5], r0), b1 = rotl(s[s1] ^ d[s1 % 5], r1), b2 = rotl(s[s2] ^ d[s2 % 5], r2),                  \
-    b3 = rotl(s[s3] ^ d[s3 % 5], r3), b4 = rotl(s[s4] ^ d[s4 % 5], r4), t[out] = b0 ^ (~b1 & b2),                          \
-    t[out + 1] = b1 ^ (~b2 & b3), t[out + 2] = b2 ^ (~b3 & b4), t[out + 3] = b3 ^ (~b4 & b0), t[out + 4] = b4 ^ (~b0 & b1)
-
-INLINE void keccak_round(uint64_t t[25], const uint64_t s[25], uint64_t constant)
-{
-    uint64_t c[5], d[5], b0, b1, b2, b3, b4;
-    for (int x = 0; x < 5; x++)
-        c[x] = s[x] ^ s[x + 5] ^ s[x + 10] ^ s[x + 15] ^ s[x + 20];
-    for (int x = 0; x < 5; x++)
-        d[x] = c[(x + 4) % 5] ^ rotl(c[(x + 1) % 5], 1);
-    ROW5(0, 0, 0, 6, 44, 12, 43, 18, 21, 24, 14);
-    t[0] ^= constant;
-    ROW5(5, 3, 28, 9, 20, 10, 3, 16, 45, 22, 61);
-    ROW5(10, 1, 1, 7, 6, 13, 25, 19, 8, 20, 18);
-    ROW5(15, 4, 27, 5, 36, 11, 10, 17, 15, 23, 56);
-    ROW5(20, 2, 62, 8, 55, 14, 39, 15, 41, 21, 2);
-}
-
-static void keccak_f(uint64_t s[25])
-{
-    uint64_t t[25];
-    for (int i = 0; i < 24; i += 2) {
-        keccak_round(t, s, round_constants[i]);
-        keccak_round(s, t, round_constants[i + 1]);
-    }
-}
-
-/* One block is enough for all that Ethash hashes: at most `rate - 1` bytes, a multiple of 8. */
-INLINE void keccak_one(uint64_t *out, int out_words, const uint64_t *in, int in_words, int rate_words)
-{
-    uint64_t s[25] = {0};
-    memcpy(s, in, 8 * (size_t)in_words);
-    s[in_words] ^= 0x01;
-    s[rate_words - 1] ^= 0x8000000000000000u;
-    keccak_f(s);
-    memcpy(out, s, 8 * (size_t)out_words);
-}
-
-INLINE void keccak512_node(node *n) { keccak_one(n->q, 8, n->q, 8, 9); }
-
-INLINE uint32_t fnv(uint32_t a, uint32_t b) { return a * PRIME ^ b; }
-INLINE words16 fnv16(words16 a, words16 b) { return a * PRIME ^ b; }
-
-static void build_cache(node *cache, uint32_t count, const uint8_t seed[32])
-{
-    uint64_t in[4];
-    memcpy(in, seed, 32);
-    keccak_one(cache[0].q, 8, in, 4, 9);
-    for (uint32_t i = 1; i < count; i++) {
-        cache[i] = cache[i - 1];
-        keccak512_node(&cache[i]);
-    }
-    for (int round = 0; round < ROUNDS; round++)
-        for (uint32_t i = 0; i < count; i++) {
-            const node *before = &cache[i ? i - 1 : count - 1], *other = &cache[cache[i].w[0] % count];
-            node mixed;
-            mixed.v = before->v ^ other->v;
-            keccak512_node(&mixed);
-            cache[i] = mixed;
-        }
-}
-
-/* `lanes` items at a time: each waits for memory, so one's wait is another's work */
-INLINE void make_items(node *out, int lanes, const node *cache, uint32_t count, uint32_t first)
-{
-    node mix[LANES];
-    for (int k = 0; k < lanes; k++) {
-        uint32_t index = first + (uint32_t)k;
-        mix[k] = cache[index % count];
-        mix[k].w[0] ^= index;
-        keccak512_node(&mix[k]);
-    }
-    for (uint32_t j = 0; j < PARENTS; j++)
-        for (int k = 0; k < lanes; k++) {
-            uint32_t parent = fnv((first + (uint32_t)k) ^ j, mix[k].w[j % 16]) % count;
-            mix[k].v = fnv16(mix[k].v, cache[parent].v);
-        }
-    for (int k = 0; k < lanes; k++) {
-        keccak512_node(&mix[k]);
-        out[k] = mix[k];
-    }
-}
-
-/* Where 128 bytes of the dataset come from: the dataset itself, or the cache. */
-struct source {
-    const node *nodes;
-    uint32_t count; /* nodes of the cache; 0: the nodes are the dataset */
-    uint32_t rows;  /* 128-byte rows of the dataset */
-};
-
-INLINE void hashimoto(uint8_t mix_out[32], uint8_t result[32], struct source from, const uint8_t header[32], uint64_t nonce)
-{
-    uint64_t in[12];
-    node seed, mix[2], row[2];
-    uint32_t short_mix[8];
-    memcpy(in, header, 32);
-    in[4] = nonce;
-    keccak_one(seed.q, 8, in, 5, 9);
-    mix[0] = mix[1] = seed;
-    for (uint32_t i = 0; i < ACCESSES; i++) {
-        uint32_t p = fnv(i ^ seed.w[0], mix[i / 16 % 2].w[i % 16]) % from.rows;
-        if (from.count)
-            make_items(row, 2, from.nodes, from.count, 2 * p);
-        else
-            row[0] = from.nodes[2 * (size_t)p], row[1] = from.nodes[2 * (size_t)p + 1];
-        mix[0].v = fnv16(mix[0].v, row[0].v);
-        mix[1].v = fnv16(mix[1].v, row[1].v);
-    }
-    for (int i = 0; i < 8; i++) {
-        const uint32_t *m = &mix[i / 4].w[i % 4 * 4];
-        short_mix[i] = fnv(fnv(fnv(m[0], m[1]), m[2]), m[3]);
-    }
-    memcpy(in, &seed, 64);
-    memcpy(in + 8, short_mix, 32);
-    memcpy(mix_out, short_mix, 32);
-    keccak_one(in, 4, in, 12, 17);
-    memcpy(result, in, 32);
-}
-
-/* The same code for three instruction sets; the choice is made once, when the module loads. */
-struct path {
-    const char *name;
-    void (*fill)(node *out, const node *cache, uint32_t count, uint32_t first, uint32_t items);
-    void (*hash)(uint8_t mix[32], uint8_t result[32], struct source from, const uint8_t header[32], uint64_t nonce);
-};
-
-#define PATH(NAME, ATTRIBUTE)                                                                                              \
-    ATTRIBUTE static void fill_##NAME(node *out, const node *cache, uint32_t count, uint32_t first, uint32_t items)        \
-    {                                                                                                                      \
-        uint32_t i = 0;                                                                                                    \
-        for (; i + LANES <= items; i += LANES)                                                                             \
-            make_items(out + i, LANES, cache, count, first + i);                                                           \
-        for (; i < items; i++)                                                                                             \
-            make_items(out + i, 1, cache, count, first + i);                                                               \
-    }                                                                                                                      \
-    ATTRIBUTE static void hash_##NAME(uint8_t mix[32], uint8_t result[32], struct source from, const uint8_t header[32],   \
-                                      uint64_t nonce)                                                                      \
-    {                                                                                                                      \
-        hashimoto(mix, result, from, header, nonce);                                                                       \
-    }                                                                                                                      \
-    static const struct path path_##NAME = {#NAME, fill_##NAME, hash_##NAME};
-
-PATH(portable, )
+#define NAME(x) x##_portable
+#include "_ethash_path.h"
+#undef NAME
 #ifdef X86
-PATH(avx2, __attribute__((target("avx2"))))
-PATH(avx512, __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq"))))
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2")
+#define NAME(x) x##_avx2
+#include "_ethash_path.h"
+#undef NAME
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,avx512f,avx512vl,avx512bw,avx512dq")
+#define NAME(x) x##_avx512
+#include "_ethash_path.h"
+#undef NAME
+#pragma GCC pop_options
 #endif
-static const struct path *chosen = &path_portable;
 
+static const struct path *chosen = &path_portable;
+static const char *chosen_name = "portable";
+
+/* The choice is made once, when the module loads. */
 static void choose(void)
 {
 #ifdef X86
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq"))
-        chosen = &path_avx512;
-    else if (__builtin_cpu_supports("avx2"))
-        chosen = &path_avx2;
+        chosen = &path_avx512, chosen_name = "avx512";
+    else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+        chosen = &path_avx2, chosen_name = "avx2";
 #endif
+}
+
+static struct source from_cache(const Py_buffer *cache)
+{
+    uint32_t count = (uint32_t)(cache->len / NODE);
+    return (struct source){cache->buf, count, UINT64_MAX / count + 1, 0};
 }
 
 static PyObject *complain(enum outcome outcome)
@@ -234,7 +123,7 @@ static PyObject *py_cache(PyObject *module, PyObject *args)
         complain(BAD_SIZE);
     else {
         Py_BEGIN_ALLOW_THREADS;
-        build_cache(target.buf, (uint32_t)(target.len / NODE), seed.buf);
+        chosen->cache(target.buf, (uint32_t)(target.len / NODE), seed.buf);
         Py_END_ALLOW_THREADS;
         done = Py_NewRef(Py_None);
     }
@@ -254,8 +143,9 @@ static PyObject *py_item(PyObject *module, PyObject *args)
         complain(BAD_SIZE);
     else {
         node item;
-        chosen->fill(&item, cache.buf, (uint32_t)(cache.len / NODE), index, 1);
-        made = PyBytes_FromStringAndSize((const char *)item.b, NODE);
+        struct source from = from_cache(&cache);
+        chosen->fill(&item, &from, index, 1);
+        made = PyBytes_FromStringAndSize((const char *)item.q, NODE);
     }
     PyBuffer_Release(&cache);
     return made;
@@ -271,8 +161,9 @@ static PyObject *py_fill(PyObject *module, PyObject *args)
     if (!whole(&cache, NODE) || !whole(&target, NODE) || first < 0 || items < 0 || first > target.len / NODE - items)
         complain(BAD_SIZE);
     else {
+        struct source from = from_cache(&cache);
         Py_BEGIN_ALLOW_THREADS;
-        chosen->fill((node *)target.buf + first, cache.buf, (uint32_t)(cache.len / NODE), (uint32_t)first, (uint32_t)items);
+        chosen->fill((node *)target.buf + first, &from, (uint32_t)first, (uint32_t)items);
         Py_END_ALLOW_THREADS;
         done = Py_NewRef(Py_None);
     }
@@ -286,8 +177,9 @@ static int source_of(struct source *from, const Py_buffer *buffer, Py_ssize_t si
 {
     if (!whole_size(size, ROW) || !whole(buffer, NODE))
         return 0;
-    from->nodes = buffer->buf;
-    from->count = buffer->len == size ? 0 : (uint32_t)(buffer->len / NODE);
+    *from = from_cache(buffer);
+    if (buffer->len == size)
+        from->count = 0;
     from->rows = (uint32_t)(size / ROW);
     return 1;
 }
@@ -308,7 +200,7 @@ static PyObject *py_hash(PyObject *module, PyObject *args)
         complain(BAD_SIZE);
     else {
         Py_BEGIN_ALLOW_THREADS;
-        chosen->hash(mix, result, from, header.buf, nonce);
+        chosen->hash(mix, result, &from, header.buf, nonce);
         Py_END_ALLOW_THREADS;
         pair = Py_BuildValue("(y#y#)", mix, (Py_ssize_t)32, result, (Py_ssize_t)32);
     }
@@ -337,7 +229,7 @@ static PyObject *py_search(PyObject *module, PyObject *args)
         unsigned long long tried = 0;
         Py_BEGIN_ALLOW_THREADS;
         while (tried < count && !hit && !*halt) {
-            chosen->hash(mix, result, from, header.buf, start + tried++);
+            chosen->hash(mix, result, &from, header.buf, start + tried++);
             hit = memcmp(result, boundary.buf, 32) <= 0;
         }
         Py_END_ALLOW_THREADS;
@@ -350,7 +242,7 @@ static PyObject *py_search(PyObject *module, PyObject *args)
     return found;
 }
 
-static PyObject *py_path(PyObject *module, PyObject *none) { return PyUnicode_FromString(chosen->name); }
+static PyObject *py_path(PyObject *module, PyObject *none) { return PyUnicode_FromString(chosen_name); }
 
 static PyMethodDef methods[] = {
     {"cache", py_cache, METH_VARARGS, "cache(seed, target) -> None"},

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+import mmap as mmap_module
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from threading import Lock
@@ -88,6 +89,8 @@ def seed_hash(epoch: int) -> bytes:
 def build_cache(epoch: int, sizes: Sizes = MAINNET_SIZES) -> mmap:
     """An epoch's light cache, in memory."""
     made = mmap(-1, cache_size(epoch, sizes))
+    if hasattr(mmap, "madvise"):
+        made.madvise(getattr(mmap_module, "MADV_HUGEPAGE", 0))
     native.cache(seed_hash(epoch), made)
     return made
 

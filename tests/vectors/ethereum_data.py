@@ -82,8 +82,8 @@ def fill(state: State, alloc: dict[str, Any]) -> None:
         if code := data(fields.get("code", "")):
             state.set_code(address, code)
         for slot, value in fields.get("storage", {}).items():
-            if word := int(value, 16):
-                state.set_storage(address, int(slot, 16), word)
+            if word := number(value):
+                state.set_storage(address, number(slot), word)
     state.end_transaction(False)
     state.commit()
 
