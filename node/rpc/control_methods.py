@@ -13,6 +13,7 @@ from node.rpc.api import Control
 from node.rpc.dispatch import Dispatcher
 from node.rpc.errors import INVALID_PARAMETER, MISC_ERROR, RpcError
 from node.rpc.openrpc import describe
+from node.rpc.params import shown
 from node.rpc.registry import Method, rpc
 
 MAX_TIME = 0xFFFFFFFF
@@ -24,7 +25,7 @@ def help_(dispatcher: Dispatcher, command: str = "") -> str:
     methods = dispatcher.registry.methods
     if command:
         found = methods.get(command)
-        return f"help: unknown command: {command}" if found is None else found.help
+        return f"help: unknown command: {shown(command)}" if found is None else found.help
     groups: dict[str, list[Method]] = {}
     for method in methods.values():
         if method.group != "hidden" and not method.name.startswith("rpc."):
@@ -64,7 +65,7 @@ def logging(include: list[str] | None = None, exclude: list[str] | None = None) 
             try:
                 logs.set_category(f"{'all' if name in ('1', '') else name}={level}")
             except logs.LogError:
-                raise RpcError(INVALID_PARAMETER, f"unknown logging category {name}") from None
+                raise RpcError(INVALID_PARAMETER, f"unknown logging category {shown(name)}") from None
     return logs.categories()
 
 
@@ -74,7 +75,7 @@ def get_memory_info(mode: str = "stats") -> Any:
     if mode == "mallocinfo":
         raise RpcError(INVALID_PARAMETER, "mallocinfo mode not available")
     if mode != "stats":
-        raise RpcError(INVALID_PARAMETER, f"unknown mode {mode}")
+        raise RpcError(INVALID_PARAMETER, f"unknown mode {shown(mode)}")
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {"locked": {"used": used, "free": 0, "total": used, "locked": 0, "chunks_used": 0, "chunks_free": 0}}
 

@@ -21,6 +21,7 @@ from node.rpc.errors import (
     RpcError,
 )
 from node.rpc.params import display_hex, is_hex, json_name, parse_hash
+from node.rpc.tx_decoding import decode_tx
 from node.spent import spent_coins
 from node.view import ChainView
 from primitives import address as addresses
@@ -134,17 +135,14 @@ def spent_of(at: Snapshot, entry: Entry[Any], block: Any) -> Sequence[Any]:
 # -- from hex --------------------------------------------------------------------------------------------------------
 
 
-def read_tx(spec: ChainSpec, text: str, failed: str = TX_DECODE_FAILED) -> Any:
-    """A transaction from hex. Raises RpcError(DESERIALIZATION_ERROR)."""
+def read_tx(spec: ChainSpec, text: str, failed: str = TX_DECODE_FAILED, old: bool = True, new: bool = True) -> Any:
+    """A transaction from hex; `old` and `new` say whether the forms without and with witnesses are tried. Raises RpcError."""
     if not is_hex(text):
         raise RpcError(DESERIALIZATION_ERROR, failed)
-    r = Reader(bytes.fromhex(text))
     try:
-        tx = spec.ledger.format.read_tx(r, Form.CLIENT)
-        r.finish()
+        return decode_tx(bytes.fromhex(text), spec.ledger.format, old, new)
     except DecodeError:
         raise RpcError(DESERIALIZATION_ERROR, failed) from None
-    return tx
 
 
 def read_block(spec: ChainSpec, text: str) -> Any:

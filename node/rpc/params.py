@@ -18,7 +18,7 @@ MAX_MONEY: Final = 21_000_000 * COIN
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _SHOWN: Final = 256
-_KEY_LIKE: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{51,}")
+_KEY_LIKE: Final = re.compile(r"[5KLc9][1-9A-HJ-NP-Za-km-z]{50,}|[a-zA-Z]prv[1-9A-HJ-NP-Za-km-z]{50,}")
 
 
 class WrongType(RpcError):

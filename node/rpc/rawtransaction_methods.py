@@ -8,7 +8,6 @@ from node.indexes import TransactionIndex, enabled, find_transaction
 from node.node import Snapshot
 from node.rpc.bitcoin_json import decode_script, tx_json
 from node.rpc.errors import (
-    DESERIALIZATION_ERROR,
     INVALID_ADDRESS_OR_KEY,
     INVALID_PARAMETER,
     MISC_ERROR,
@@ -101,10 +100,8 @@ def _spent_by(at: Snapshot, entry: Entry[Any], txid: bytes) -> list[Any]:
 
 @rpc("decoderawtransaction", family="bitcoin", group="rawtransactions")
 def decode_raw_transaction(at: Snapshot, hexstring: str, iswitness: bool | None = None) -> dict[str, Any]:
-    """A transaction's hex as an object. `iswitness` is for old clients: either form is told from the bytes."""
-    tx = read_tx(at.spec, hexstring, "TX decode failed")
-    if iswitness is False and tx.has_witness:
-        raise RpcError(DESERIALIZATION_ERROR, "TX decode failed")
+    """A transaction's hex as an object. `iswitness` says which form it has; else that is guessed from the bytes."""
+    tx = read_tx(at.spec, hexstring, "TX decode failed", iswitness is not True, iswitness is not False)
     return tx_json(tx, at.spec.addresses, with_hex=False)
 
 

@@ -11,11 +11,12 @@ from typing import Any
 from chains.bitcoin import MAINNET, REGTEST
 from node.rpc.bitcoin_json import decode_script, tx_json
 from node.rpc.dispatch import encode
-from primitives.bitcoin import decode_transaction
+from node.rpc.tx_decoding import decode_tx
 
 
 def _decoded(expected: dict[str, Any]) -> None:
-    got = json.loads(encode(tx_json(decode_transaction(bytes.fromhex(expected["hex"])), MAINNET.addresses)))
+    tx = decode_tx(bytes.fromhex(expected["hex"]), MAINNET.ledger.format)
+    got = json.loads(encode(tx_json(tx, MAINNET.addresses)))
     assert got == expected, f"{got} != {expected}"
 
 

@@ -19,7 +19,8 @@ SLOW = {"waitfornewblock", "waitforblock", "waitforblockheight", "stop", "derive
 BLOCKS = {"generatetoaddress", "generatetodescriptor"}
 ODD: list[Any] = [
     None, [], {}, True, False, 0, 1, -1, 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 2**64 - 1, 2**256, 0.5, 1e300, -0.0, "", "0", "1",
-    "0x", "0xzz", "00", "zz", " ", "\x00", "é" * 20, "a" * 64, "ab" * 32, "ff" * 5000, "00" * 80, [None], [[]], [{}], ["a"], [1, 2], {"a": 1},
+    "0x", "0xzz", "00",
+    "zz", " ", "\x00", "é" * 20, "a" * 64, "ab" * 32, "ff" * 5000, "00" * 80, [None], [[]], [{}], ["a"], [1, 2], {"a": 1},
     {"txid": "ab" * 32, "vout": 0}, [{"txid": "ab" * 32, "vout": 2**32}], [{"txid": "ab" * 32, "vout": 1.5}], {"data": "00"},
     {"rules": ["segwit"]}, {"rules": ["segwit"], "mode": "proposal", "data": "00"}, {"desc": "raw(51)"}, "raw(51)", "addr(x)", "add",
     "remove", "start", "abort", "status", "basic", "hash_serialized_3", "muhash", "none", "1e400", "NaN", "-1", ANYONE.wpkh, ANYONE.pkh,
