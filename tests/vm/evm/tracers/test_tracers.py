@@ -92,7 +92,7 @@ def test_reasons_of_solidity_are_read() -> None:
         b"",
         b"\x08\xc3\x79\xa0",
         bytes.fromhex("08c379a0") + b"\xff" * 64,
-        bytes.fromhex("08c379a0") + text[:70],
+        bytes.fromhex("08c379a0") + text[:66],
     ):
         assert revert_reason(junk) is None
 
