@@ -142,6 +142,8 @@ def parse_signature(text: str) -> Entry:
     words = after.split("(", 1)
     if len(words) == 2:
         outputs = words[1]
+    elif end != len(rest):
+        raise DecodeError(f"{text[:80]!r} has a bracket too many")
     known = ("view", "pure", "payable")
     mutability = next((word for word in words[0].split() if word in known), "nonpayable")
     return Entry(
