@@ -91,7 +91,7 @@ def test_what_is_no_base64_is_a_decode_error() -> None:
 
 
 def test_a_legacy_signature_of_bitcoin_core_verifies() -> None:
-    script = script_of("15CRxFdyRpGZLW9w8HnHvVduizdL5jKPbs", MAINNET)
+    script = script_of("15CRxFdyRpGZLW9w8HnHvVduizdL5jKNbs", MAINNET)
     signature = "IPojfrX2dfPnH26UegfbGQQLrdK844DlHq5157/P6h57WyuS/Qsl+h/WSVGDF4MUi4rWSswW38oimDYfNNUBUOk="
     assert messages.verify_legacy("Trust no one", signature, script)
     assert not messages.verify_legacy("Trust me", signature, script)
