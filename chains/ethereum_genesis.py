@@ -138,7 +138,8 @@ def genesis_block(genesis: Mapping[str, Any], schedule: Schedule, scratch: KV) -
     """The genesis block of a genesis.json; `scratch` takes the state that its root is computed from."""
     number, time = _number(genesis.get("number")), _number(genesis.get("timestamp"))
     difficulty = _number(genesis.get("difficulty"))
-    now = schedule.at(number, time, 0)
+    merged = (genesis.get("config") or {}).get("terminalTotalDifficulty") == 0
+    now = schedule.at(number, time, 0 if merged else difficulty)
     blobs = now.fork.blobs is not None
     base_fee = genesis.get("baseFeePerGas")
     header = EthereumHeader(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -154,19 +153,15 @@ class Ethash:
     def seal(self, block: Any, purse: Purse, stop: Stop) -> Any | None | Exhausted:
         """Search nonces from 0 on over the purse's threads, with the full dataset where there is a file of it. None: stopped."""
         header, sealing = block.header, self.sealing
-        number = header.number
-        epoch = number // self.sizes.epoch_length
-        path = self.dataset(epoch)
-        light = path is None or not path.exists()
-        with nullcontext(self.caches.get(number, self.sizes)) if light or path is None else open_dataset(
-            path, epoch, self.sizes
-        ) as source:
-            found = search(
-                source, dataset_size(epoch, self.sizes), sealing.work(header), sealing.difficulty(header), purse.threads, stop
-            )
-        if found is None:
-            return None
-        return replace(block, header=sealing.with_seal(header, *found))
+        work, difficulty = sealing.work(header), sealing.difficulty(header)
+        epoch = header.number // self.sizes.epoch_length
+        size, path = dataset_size(epoch, self.sizes), self.dataset(epoch)
+        if path is not None and path.exists():
+            with open_dataset(path, epoch, self.sizes) as dataset:
+                found = search(dataset, size, work, difficulty, purse.threads, stop)
+        else:
+            found = search(self.caches.get(header.number, self.sizes), size, work, difficulty, purse.threads, stop)
+        return None if found is None else replace(block, header=sealing.with_seal(header, *found))
 
 
 def search(

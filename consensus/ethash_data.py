@@ -5,17 +5,17 @@ Knows no header and no rule about difficulty.
 
 from __future__ import annotations
 
+import mmap as mmap_module
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-import mmap as mmap_module
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, Iterator
+from typing import Any, Final
 
 from consensus import ethash_twin as twin
 from primitives.hashing import keccak256
@@ -164,6 +164,8 @@ def open_dataset(path: Path, epoch: int, sizes: Sizes = MAINNET_SIZES) -> Iterat
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size != dataset_size(epoch, sizes):
-            raise ValueError(f"{path.name} has {size} bytes, the dataset of epoch {epoch} has {dataset_size(epoch, sizes)}")
+            raise ValueError(
+                f"{path.name} has {size} bytes, the dataset of epoch {epoch} has {dataset_size(epoch, sizes)}"
+            )
         with mmap(file.fileno(), size, access=ACCESS_READ) as mapped:
             yield mapped

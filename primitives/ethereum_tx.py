@@ -261,7 +261,12 @@ def _authorization_item(a: Authorization) -> Item:
 def _authorization(item: Item) -> Authorization:
     chain_id, address, nonce, parity, r, s = as_list(item, 6, "authorization")
     return Authorization(
-        as_number(chain_id), as_bytes(address, ADDRESS), as_number(nonce, 64), as_number(parity, 8), as_number(r), as_number(s)
+        as_number(chain_id),
+        as_bytes(address, ADDRESS),
+        as_number(nonce, 64),
+        as_number(parity, 8),
+        as_number(r),
+        as_number(s),
     )
 
 

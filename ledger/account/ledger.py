@@ -104,7 +104,7 @@ class AccountLedger:
 
     def assemble(
         self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV
-    ) -> tuple[EthereumBlock, Delta]:
+    ) -> tuple[EthereumBlock, Delta, Applied]:
         """An unsealed block on the tip. Transactions and ommers that are not lawful there are left out."""
         header = self.draft_header(draft, branch.tip.header)
         rules = self.schedule.of(header)
@@ -127,7 +127,7 @@ class AccountLedger:
         stripped = tuple(replace_sidecar(tx) for tx in taken)
         block = EthereumBlock(_finished(header, totals, stripped, withdrawals), stripped, ommers, withdrawals)
         checks.remember_ommers(block, journal)
-        return block, journal.delta()
+        return block, journal.delta(), _applied(stripped, work)
 
     def draft_header(self, draft: Draft, parent: EthereumHeader) -> EthereumHeader:
         """The header of the next block, as far as it is known before its transactions are."""

@@ -31,6 +31,7 @@ from tests.vectors.ethereum_blocks import ERAS, alloc_of
 from tests.vectors.ethereum_data import Memory, data, files, fixed, load, number, rules_of
 from tests.vectors.ethereum_exceptions import expect
 from tests.vectors.outcome import Skip
+from wallet import abi
 
 Case = tuple[str, Callable[[], None]]
 
@@ -141,7 +142,9 @@ def _key_case(test: dict[str, Any]) -> None:
 
 
 def _signature_case() -> None:
-    raise Skip("what the file calls a signature of the empty string is not one of any known digest; no client checks it")
+    raise Skip(
+        "what the file calls a signature of the empty string is not one of any known digest; no client checks it"
+    )
 
 
 def _tx_case(test: dict[str, Any]) -> None:
@@ -207,7 +210,9 @@ def basic_tests(folder: Path) -> Iterator[Case]:
 
 OLD_DIFFICULTY: dict[str, Difficulty] = {
     "difficulty": eras.MAINNET,
-    "difficultyRopsten": Difficulty(((0, eras.HOMESTEAD), (1_700_000, eras.BYZANTIUM), (4_230_000, eras.CONSTANTINOPLE))),
+    "difficultyRopsten": Difficulty(
+        ((0, eras.HOMESTEAD), (1_700_000, eras.BYZANTIUM), (4_230_000, eras.CONSTANTINOPLE))
+    ),
     "difficultyMainNetwork": eras.MAINNET,
     "difficultyCustomHomestead": Difficulty(((0, eras.HOMESTEAD),)),
     "difficultyCustomMainNetwork": eras.MAINNET,
@@ -220,7 +225,12 @@ def _difficulty_case(rule: Difficulty, test: dict[str, Any]) -> None:
     height = number(test["currentBlockNumber"])
     era: Era = rule.era(height)
     found = child_difficulty(
-        era, number(test["parentDifficulty"]), number(test["parentTimestamp"]), has, height, number(test["currentTimestamp"])
+        era,
+        number(test["parentDifficulty"]),
+        number(test["parentTimestamp"]),
+        has,
+        height,
+        number(test["currentTimestamp"]),
     )
     assert found == number(test["currentDifficulty"]), f"{found}, not {number(test['currentDifficulty'])}"
 
@@ -276,7 +286,24 @@ def header_round_trip(encoded: bytes) -> EthereumHeader:
     return header
 
 
+# contract calls
+
+
+def _abi_case(test: dict[str, Any]) -> None:
+    assert abi.encode(test["types"], test["args"]) == data(test["result"])
+    decoded = abi.decode(test["types"], data(test["result"]))
+    assert abi.encode(test["types"], decoded) == data(test["result"])
+
+
+def abi_tests(folder: Path) -> Iterator[Case]:
+    """ABITests."""
+    for path in files(folder / "tests/ABITests"):
+        for name, test in load(path).items():
+            yield f"{path.stem}:{name}", partial(_abi_case, test)
+
+
 SUITES = {
+    "abi": abi_tests,
     "rlp": rlp_tests,
     "trie": trie_tests,
     "genesis": genesis_tests,

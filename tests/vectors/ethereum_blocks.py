@@ -82,15 +82,19 @@ def genesis_of(test: dict[str, Any]) -> EthereumBlock:
 
 def header_of(h: dict[str, str]) -> EthereumHeader:
     """A header from JSON fields."""
+
+    def word(name: str) -> bytes | None:
+        return data(h[name]) if name in h else None
+
+    def count(name: str) -> int | None:
+        return number(h[name]) if name in h else None
+
     return EthereumHeader(
         data(h["parentHash"]), data(h["uncleHash"]), data(h["coinbase"]), data(h["stateRoot"]),
         data(h["transactionsTrie"]), data(h["receiptTrie"]), data(h["bloom"]), number(h["difficulty"]),
         number(h["number"]), number(h["gasLimit"]), number(h["gasUsed"]), number(h["timestamp"]), data(h["extraData"]),
-        data(h["mixHash"]), data(h["nonce"]),
-        *(number(h[k]) if k in h else None for k in ("baseFeePerGas",)),
-        data(h["withdrawalsRoot"]) if "withdrawalsRoot" in h else None,
-        *(number(h[k]) if k in h else None for k in ("blobGasUsed", "excessBlobGas")),
-        *(data(h[k]) if k in h else None for k in ("parentBeaconBlockRoot", "requestsHash")),
+        data(h["mixHash"]), data(h["nonce"]), count("baseFeePerGas"), word("withdrawalsRoot"), count("blobGasUsed"),
+        count("excessBlobGas"), word("parentBeaconBlockRoot"), word("requestsHash"),
     )  # fmt: skip
 
 
@@ -163,8 +167,6 @@ def _below(*subs: str) -> Callable[[Path], Iterator[Case]]:
                 yield f"{sub}/{name}", run
 
     return suite
-
-
 
 
 SUITES = {

@@ -54,7 +54,7 @@ class Line:
 
     def last(self, count: int) -> Sequence[Entry[EthereumHeader]]:
         """Newest first."""
-        found = []
+        found: list[Entry[EthereumHeader]] = []
         entry: Entry[EthereumHeader] | None = self.tip
         while entry is not None and len(found) < count:
             found.append(entry)

@@ -16,7 +16,6 @@ from ledger.account.rules import AccountRules, Schedule, Step
 from ledger.account.state import State
 from vm.evm.api import BlobSchedule
 
-
 CACHES = Caches()
 """Shared by all suites of a process."""
 

@@ -92,7 +92,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "InvalidLogBloom": ("invalid bloom",),
     "InvalidNumber": ("invalid block number",),
     "InvalidReceiptsStateRoot": ("invalid receipt root hash", "invalid gas used"),
-    "InvalidStateRoot": ("invalid merkle root", "invalid receipt root hash"),  # receipts hold state roots before Byzantium
+    # receipts hold state roots before Byzantium
+    "InvalidStateRoot": ("invalid merkle root", "invalid receipt root hash"),
     "InvalidTimestamp": ("timestamp older than parent", "invalid difficulty"),  # of an ommer: the engine sees it first
     "InvalidTimestampOlderParent": ("timestamp older than parent", "invalid difficulty"),
     "InvalidUnclesHash": ("uncle root hash mismatch",),

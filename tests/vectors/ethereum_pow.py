@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,11 +20,12 @@ from ledger.account.ledger import AccountLedger
 from ledger.account.trie import list_root
 from primitives import rlp
 from primitives.ethereum import EthereumHeader, decode_block, join_blooms, receipt_from_item
+from primitives.ethereum_fields import as_list
 from primitives.hashing import keccak256
 from tests.vectors.ethereum_basic import header_round_trip
 from tests.vectors.ethereum_blocks import header_of
 from tests.vectors.ethereum_chain import Chain
-from tests.vectors.ethereum_data import CACHES, Memory, data, load, number
+from tests.vectors.ethereum_data import CACHES, Memory, data, load
 
 Case = tuple[str, Callable[[], None]]
 
@@ -58,6 +60,10 @@ def pow_tests(folder: Path) -> Iterator[Case]:
 def _equal(found: Callable[[], Any], wanted: Any) -> None:
     got = found()
     assert got == wanted, f"{got!r}, not {wanted!r}"
+
+
+def _sizes(epoch: int) -> tuple[int, int]:
+    return cache_size(epoch), dataset_size(epoch)
 
 
 def _seed_case(epoch: int, wanted: str) -> None:
@@ -131,7 +137,7 @@ def ethash_tests(folder: Path) -> Iterator[Case]:
         yield f"dataset size:{epoch}", partial(_equal, partial(dataset_size, epoch), size)
     for test in load(base / "size-spot-checks.json"):
         epoch, both = test["epoch"], (test["light_cache_size"], test["full_dataset_size"])
-        yield f"sizes:{epoch}", partial(_equal, lambda e=epoch: (cache_size(e), dataset_size(e)), both)
+        yield f"sizes:{epoch}", partial(_equal, partial(_sizes, epoch), both)
     for test in load(base / "epoch-seeds.json"):
         yield f"seed:{test['epoch']}", partial(_seed_case, test["epoch"], test["seed"])
     for test in load(base / "hash-vectors.json"):
@@ -171,7 +177,7 @@ def _dao_case(headers: list[dict[str, Any]]) -> None:
     config = {"chainId": 1, "homesteadBlock": 1_150_000, "daoForkBlock": 1_920_000, "daoForkSupport": True}
     schedule = schedule_of(config)
     linked = 0
-    for parent, header in zip(read, read[1:], strict=False):
+    for parent, header in itertools.pairwise(read):
         if header.parent != parent.hash:
             continue
         linked += 1
@@ -200,6 +206,17 @@ def _mainnet_rlp_case(encoded: bytes) -> None:
     check_real_seal(block.header)
 
 
+def _genesis_case(genesis: dict[str, Any], wanted: str) -> None:
+    block = genesis_block(genesis, schedule_of(genesis["config"]), Memory())
+    assert block.header.hash == data(wanted), block.header.hash.hex()
+
+
+GENESIS_HASHES = {
+    "mainnet": "0xd4e56740f876aef8c010b86a40d5f56745a118d0906a34e69aec8c0db1cb8fa3",
+    "sepolia": "0x25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9",
+}
+
+
 def split_items(encoded: bytes) -> list[bytes]:
     """RLP lists that lie one behind the other."""
     found, at = [], 0
@@ -222,6 +239,8 @@ def headers_tests(folder: Path) -> Iterator[Case]:
         for test in load(real / f"{sub}.json"):
             yield f"{sub}:{test['number']}:{test['hash'][2:10]}", partial(_header_case, test)
     yield "mainnet-headers/dao-fork:links", partial(_dao_case, load(real / "mainnet-headers/dao-fork.json"))
+    for name, wanted in GENESIS_HASHES.items():
+        yield f"genesis/{name}", partial(_genesis_case, load(real / f"genesis/{name}.json"), wanted)
     for path in sorted((real / "mainnet-blocks").glob("*.json")):
         yield f"mainnet-blocks/{path.stem}", partial(_mainnet_block_case, load(path))
     for i, encoded in enumerate(split_items((real / "mainnet-blocks/block_1_2.rlp").read_bytes())):
@@ -263,7 +282,7 @@ def _sepolia_block_case(blocks: list[bytes], row: list[str], at: int, config: di
 
 def _sepolia_receipts_case(encoded: bytes, block: bytes) -> None:
     header = decode_block(block).header
-    receipts = [receipt_from_item(item) for item in rlp.decode(encoded)]
+    receipts = [receipt_from_item(item) for item in as_list(rlp.decode(encoded))]
     assert list_root([r.raw for r in receipts]) == header.receipts_root
     assert join_blooms(r.bloom for r in receipts) == header.bloom
     assert (receipts[-1].cumulative_gas if receipts else 0) == header.gas_used
@@ -292,7 +311,7 @@ def import_sepolia(folder: Path, most: int | None = None) -> Chain:
     for at in range(1, len(encoded) if most is None else most):
         block = decode_block(encoded[at])
         applied = chain.accept(block)
-        told = [receipt_from_item(item).raw for item in rlp.decode(receipts[at])]
+        told = [receipt_from_item(item).raw for item in as_list(rlp.decode(receipts[at]))]
         assert list(applied.receipts) == told, f"receipts of block {at}"
         assert chain.tip.hash == block.header.hash
     return chain
