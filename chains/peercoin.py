@@ -74,6 +74,10 @@ class Parameters:
     timed: bool = True
     """Transactions below version 3 carry a time; otherwise they are Bitcoin's."""
     canonical_from: int = NEVER
+    """From this block time on a block signature has one form only. Never on mainnet: whoever signed otherwise there would part us
+    from the network, which takes any form."""
+    target_output: int = 100 * 1_000_000
+    """What our own coinstakes split and combine their outputs towards."""
     better: str = "heaviest"
     checkpoints: Mapping[int, bytes] = field(default_factory=dict)
     checksums: Mapping[int, int] = field(default_factory=dict)
@@ -84,12 +88,13 @@ def build(p: Parameters) -> ChainSpec:
     genesis = p.genesis.block()
     rules = PeercoinRules(p.switches, p.money, p.retarget.limit, p.ages.least, p.maturity, p.max_money, p.tx_version)
     engine = Stake(
-        switches=p.switches,
+        rules=rules,
         rule=p.retarget,
         modifiers=ModifierRule(p.switches, genesis_note(p.switches, genesis.header), p.modifier_interval, p.ages.least),
         ages=p.ages,
         checksums=dict(p.checksums),
         canonical_from=p.canonical_from,
+        target_output=p.target_output,
     )
     fmt = PeercoinFormat("peercoin" if p.timed else "bitcoin-stake", p.timed)
     return ChainSpec(
@@ -326,6 +331,7 @@ _STAKE_DEV: Final = Parameters(
     maturity=10,
     max_money=21_000_000 * _BITCOIN,
     tx_version=2,
+    target_output=100 * _BITCOIN,
     timed=False,
     canonical_from=0,
 )

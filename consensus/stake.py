@@ -6,23 +6,26 @@ It joins what the files beside it say of difficulty, kernels, modifiers, signatu
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from consensus.api import Exhausted, Purse
+from consensus.difficulty import Retarget
+from consensus.sha256d import Sha256d
 from consensus.stake_difficulty import StakeRetarget, anchor_height, next_bits
 from consensus.stake_kernel import Ages, Stakeable, is_ripe, kernel_hash, meets, weight
+from consensus.stake_mint import Minting, Outlook, Staker
 from consensus.stake_modifier import ModifierRule, checksum, entropy_bit, kernel_modifier, next_modifier
 from consensus.stake_note import ENTROPY, GENERATED, STAKE, Note, decode_note, note_of
-from consensus.stake_signature import check_signature
+from consensus.stake_signature import check_signature, signing_key
 from ledger.api import Draft, Stop
 from ledger.utxo.coins import Coin, CoinView
-from ledger.utxo.peercoin import stake_time
+from ledger.utxo.peercoin import BLOCK_VERSION, PeercoinRules, stake_time
 from ledger.utxo.switches import NEVER, Switches
 from primitives import target
 from primitives.bitcoin import Transaction, TxOutput
 from primitives.chain import Branch
-from primitives.errors import InvalidBlock, InvalidHeader
+from primitives.errors import InvalidBlock, InvalidHeader, Refused
 from primitives.peercoin import PeercoinBlock, PeercoinHeader
 from storage.kv import KV
 from vm.script.errors import ScriptError
@@ -38,7 +41,7 @@ REFUSED: Final = "bad-pos"
 class Stake:
     """Work and stake in one chain. Its parts are values of the network."""
 
-    switches: Switches
+    rules: PeercoinRules
     rule: StakeRetarget
     modifiers: ModifierRule
     ages: Ages = field(default_factory=Ages)
@@ -46,6 +49,13 @@ class Stake:
     """Height -> checksum of the stake modifiers up to there, which every chain must show."""
     canonical_from: int = NEVER
     """From this block time on a block signature has one form only."""
+    target_output: int = 0
+    """What our own coinstakes split and combine their outputs towards; no rule."""
+
+    @property
+    def switches(self) -> Switches:
+        """When each version of the protocol begins."""
+        return self.rules.switches
 
     @property
     def header_proves(self) -> bool:
@@ -137,10 +147,45 @@ class Stake:
         return decode_note(note).proof if note else b""
 
     def propose(self, branch: Branch[Any], state: KV, purse: Purse, now: int, stop: Stop) -> Draft | None:
-        raise NotImplementedError
+        """With a staker in the purse, a block of stake if one of its coins has a kernel now; without one, a block of work.
+
+        None where there is no kernel; the staker was told why.
+        """
+        tip = branch.tip
+        first = max(branch.median_time() + 1, tip.header.timestamp - self.switches.drift(now))
+        staker: Staker | None = getattr(purse, "staker", None)
+        if staker is None:
+            bits = next_bits(self.rule, branch, False)
+            return Draft(max(now, first), bits, payee=purse.payee, version=BLOCK_VERSION)
+        bits = next_bits(self.rule, branch, True)
+        minting = Minting(self.rules, self.modifiers, self.ages, self.target_output)
+        hit = minting.find(branch, state, staker, bits, first, now, stop)
+        if hit is None:
+            return None
+        coinstake = minting.coinstake(hit, branch, state, staker)
+        if coinstake is None:
+            staker.tell(tip.hash, now, Outlook("locked", "the coinstake could not be signed"))
+            return None
+        return Draft(hit.time, bits, 1, purse.payee, leading=(coinstake,), version=BLOCK_VERSION)
 
     def seal(self, block: PeercoinBlock, purse: Purse, stop: Stop) -> PeercoinBlock | None | Exhausted:
-        raise NotImplementedError
+        """Sign a block of stake; search the nonce of one of work, and sign it too where that is still asked. None: stopped, or no key."""
+        sealed: PeercoinBlock | None | Exhausted = block
+        if not block.header.stake:
+            sealed = _WORK.seal(block, purse, stop)
+            if not isinstance(sealed, PeercoinBlock) or block.header.timestamp >= self.switches.bips:
+                return sealed
+        assert isinstance(sealed, PeercoinBlock)
+        staker: Staker | None = getattr(purse, "staker", None)
+        key = signing_key(sealed)
+        if staker is None or key is None:
+            raise Refused("cannot-sign", "a block like this is signed with the key of its reward, which is not at hand")
+        signature = staker.sign_block(key, sealed.header.hash)
+        return None if signature is None else replace(sealed, signature=signature)
+
+
+_WORK: Final = Sha256d(Retarget((1 << 256) - 1))
+"""The search for a nonce; targets are this engine's."""
 
 
 def stakeable(coin: Coin, index: int, branch: Branch[Any]) -> Stakeable:

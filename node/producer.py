@@ -24,6 +24,8 @@ class Purse:
 
     payee: bytes
     threads: int = 1
+    staker: Any = None
+    """Who lends coins and keys to minting (consensus/stake_mint.py); with one the block is one of stake."""
     options: dict[str, Any] = field(default_factory=dict)
 
 
