@@ -30,6 +30,10 @@ FEW = 8
 """So many headers at most are an announcement, which may come before what it builds on is known."""
 
 
+MOST_TOLD = 5_000
+"""Items of one inventory that are looked at; a list of blocks has at most 500."""
+
+
 class HeadersSync:
     """Headers of all peers."""
 
@@ -79,7 +83,7 @@ class HeadersSync:
     def on_inv(self, peer: SyncPeer, items: tuple[Item, ...], now: float) -> list[Action]:
         """Blocks are announced: learn that the peer has them, or ask for the headers that lead there."""
         unknown: bytes | None = None
-        for kind, digest in items:
+        for kind, digest in items[:MOST_TOLD]:
             if kind & ~WITNESS_FLAG == MSG_BLOCK:
                 entry = self.view.entry(digest)
                 if entry is None:
@@ -201,7 +205,7 @@ class HeadersSync:
         """A block was refused, or lacks its parent."""
         if isinstance(error, Missing):
             return self.ask(peer, now)
-        return [Penalise(peer.id, error, requested)]
+        return [Penalise(peer.id, error)]
 
     # -- time -------------------------------------------------------------------------------------------------------
 

@@ -144,7 +144,8 @@ class Relay:
     def _on_inv(self, peer: RelayPeer, items: tuple[Item, ...], now: float) -> list[Action]:
         wanted_kind = MSG_WTX if peer.info.wtxid_relay else MSG_TX
         fresh = False
-        for kind, key in items:
+        room = self.requests.room(peer.id)
+        for kind, key in items[:room]:  # what goes beyond that is dropped unread: a flood costs its sender
             if kind & ~WITNESS_FLAG not in (MSG_TX, MSG_WTX):
                 continue
             peer.known.add(key)

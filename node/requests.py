@@ -40,6 +40,10 @@ class Requests:
     def __len__(self) -> int:
         return len(self.wanted)
 
+    def room(self, peer: int) -> int:
+        """How many more hashes a peer may announce."""
+        return MOST_ANNOUNCED - len(self._by_peer.get(peer, ()))
+
     def announced(self, peer: int, key: bytes, kind: int, ready: float, preferred: bool) -> None:
         """A peer has a transaction and may be asked for it from a time on."""
         mine = self._by_peer.setdefault(peer, {})

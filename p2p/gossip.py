@@ -77,6 +77,9 @@ class Gossip:
         member = self.members[id]
         if not member.relays:
             return []
+        if not member.unlimited and not member.bucket.holds(now):
+            member.limited += len(entries)
+            return []
         kept = []
         for e in self.random.sample(entries, len(entries)):
             if not member.unlimited and not member.bucket.take(now):

@@ -20,7 +20,8 @@ SEND_SLACK = 8
 BACKLOG = 1_000
 """Requested items that wait to be served before the peer's next message is read."""
 MESSAGES_PER_TURN = 32
-"""Messages of one peer that are handled before the others have a turn."""
+TURN_SECONDS = 0.002
+"""After so many messages of one peer, or so much time with them, the others have a turn."""
 MAX_CONNECTIONS = 125
 FULL_OUTBOUND = 8
 BLOCK_ONLY_OUTBOUND = 2
@@ -47,13 +48,17 @@ class TokenBucket:
         self.tokens = burst if tokens is None else tokens
         self._at = now
 
-    def take(self, now: float, count: float = 1.0) -> bool:
-        """Take tokens if there are that many."""
+    def holds(self, now: float, count: float = 1.0) -> bool:
+        """Whether so many tokens are there; takes none."""
         if now > self._at:
             if self.tokens < self.burst:
                 self.tokens = min(self.burst, self.tokens + (now - self._at) * self.rate)
             self._at = now
-        if self.tokens < count:
+        return self.tokens >= count
+
+    def take(self, now: float, count: float = 1.0) -> bool:
+        """Take tokens if there are that many."""
+        if not self.holds(now, count):
             return False
         self.tokens -= count
         return True

@@ -17,7 +17,7 @@ from p2p.eviction import Candidate, choose
 from p2p.framing import BadFrame, Frame, Framer
 from p2p.gossip import Gossip, hash_int
 from p2p.handshake import NODE_NETWORK, NODE_WITNESS, Agreed, Handshake, HandshakeError, Local
-from p2p.limits import MAX_UNDECODABLE, MESSAGES_PER_TURN, READ_CHUNK
+from p2p.limits import MAX_UNDECODABLE, MESSAGES_PER_TURN, READ_CHUNK, TURN_SECONDS
 from p2p.messages import (
     Addr,
     AddrV2,
@@ -265,7 +265,8 @@ class Network:
             self._wake.set()
 
     async def _read(self, peer: Peer) -> None:
-        reader, framer, turn = peer.reader, peer.framer, 0
+        reader, framer, clock, turn = peer.reader, peer.framer, self.env.monotonic, 0
+        began = clock()
         while peer.closed is None:
             try:
                 data = await reader.read(READ_CHUNK)
@@ -284,9 +285,9 @@ class Network:
                 if peer.closed is not None:
                     return
                 turn += 1
-                if turn >= MESSAGES_PER_TURN:
-                    turn = 0
+                if turn >= MESSAGES_PER_TURN or clock() - began > TURN_SECONDS:
                     await asyncio.sleep(0)
+                    turn, began = 0, clock()
             await peer.room()
 
     async def _on_frame(self, peer: Peer, frame: Frame) -> None:
