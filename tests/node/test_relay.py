@@ -181,26 +181,25 @@ def test_missing_parents_are_asked_for_by_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "outbound", "requested", "expected"),
+    ("error", "outbound", "expected"),
     [
-        (InvalidBlock("bad-cb-amount"), False, True, Treatment.PUNISH),
-        (InvalidHeader("high-hash"), False, False, Treatment.PUNISH),
-        (InvalidHeader("bad-prevblk"), False, False, Treatment.PUNISH),
-        (InvalidHeader("duplicate-invalid"), False, False, Treatment.NOTHING),
-        (InvalidHeader("duplicate-invalid"), True, False, Treatment.PUNISH),
-        (Mutated("bad-txnmrklroot"), False, True, Treatment.PUNISH),
-        (Premature("time-too-new"), True, True, Treatment.NOTHING),
-        (Refused("too-little-chainwork"), True, False, Treatment.NOTHING),
-        (Missing((bytes(32),)), False, False, Treatment.ASK_HEADERS),
-        (InvalidTx("bad-txns-vout-negative"), False, False, Treatment.PUNISH),
-        (DecodeError("x"), False, False, Treatment.NOTHING),
-        (DecodeError("x"), False, True, Treatment.PUNISH),
-        (m.TooMany("x"), False, False, Treatment.PUNISH),
-        (Misbehaviour("non-continuous-headers"), False, False, Treatment.PUNISH),
+        (InvalidBlock("bad-cb-amount"), False, Treatment.PUNISH),
+        (InvalidHeader("high-hash"), False, Treatment.PUNISH),
+        (InvalidHeader("bad-prevblk"), False, Treatment.PUNISH),
+        (InvalidHeader("duplicate-invalid"), False, Treatment.NOTHING),
+        (InvalidHeader("duplicate-invalid"), True, Treatment.PUNISH),
+        (Mutated("bad-txnmrklroot"), False, Treatment.PUNISH),
+        (Premature("time-too-new"), True, Treatment.NOTHING),
+        (Refused("too-little-chainwork"), True, Treatment.NOTHING),
+        (Missing((bytes(32),)), False, Treatment.ASK_HEADERS),
+        (InvalidTx("bad-txns-vout-negative"), False, Treatment.PUNISH),
+        (DecodeError("x"), False, Treatment.NOTHING),
+        (m.TooMany("x"), False, Treatment.PUNISH),
+        (Misbehaviour("non-continuous-headers"), False, Treatment.PUNISH),
     ],
 )
-def test_the_table_of_treatments(error: Exception, outbound: bool, requested: bool, expected: Treatment) -> None:
-    assert treatment(error, outbound, requested) is expected  # type: ignore[arg-type]
+def test_the_table_of_treatments(error: Exception, outbound: bool, expected: Treatment) -> None:
+    assert treatment(error, outbound) is expected  # type: ignore[arg-type]
 
 
 # -- announcements --------------------------------------------------------------------------------------------------------
