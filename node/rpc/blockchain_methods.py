@@ -15,7 +15,7 @@ from node.indexes import enabled
 from node.node import Node, Snapshot
 from node.rpc.api import Memory
 from node.rpc.bitcoin_json import difficulty
-from node.rpc.errors import INTERNAL_ERROR, INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError
+from node.rpc.errors import INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError
 from node.rpc.lookup import block_bytes, describe_block, describe_header, find_block, find_entry, header_bytes
 from node.rpc.params import Hash, Verbosity, display_hex
 from node.rpc.registry import rpc
@@ -208,8 +208,7 @@ def get_block_filter(at: Snapshot, blockhash: Hash, filtertype: str = "basic") -
     entry = find_entry(at, blockhash)
     found = find_filter(at.state, entry.hash)
     if found is None:
-        why = "Block was not connected to active chain."
-        raise RpcError(INTERNAL_ERROR, f"Filter not found. {why}")
+        raise RpcError(INVALID_ADDRESS_OR_KEY, "Filter not found. Block was not connected to active chain.")
     header, data = found
     return {"filter": data.hex(), "header": display_hex(header)}
 

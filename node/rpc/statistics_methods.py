@@ -8,11 +8,12 @@ from typing import Any
 from ledger.utxo.statistics import statistics
 from node.node import Snapshot
 from node.rpc.api import Memory
-from node.rpc.errors import INTERNAL_ERROR, INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError
+from node.rpc.errors import INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError
 from node.rpc.lookup import count_txs, find_block, find_entry, find_place, median_time, spent_of
 from node.rpc.params import Hash, coins, display_hex, shown
 from node.rpc.registry import rpc
 from primitives.bitcoin import TxOutput
+from primitives.errors import SystemFault
 from vm.script.shapes import is_unspendable
 
 OVERHEAD = 36 + 4
@@ -185,7 +186,7 @@ def count_up_to(at: Snapshot, memory: Memory, height: int) -> int:
     for h in range(start + 1, height + 1):
         key = at.view.entries.hash_at(h)
         if key is None:
-            raise RpcError(INTERNAL_ERROR, "the chain changed")
+            raise SystemFault(f"no block at height {h} of the connected chain")
         total += count_txs(at.view, key)
         if h == height or h % CHECKPOINT == 0:
             memory.counts[h] = (key, total)

@@ -77,6 +77,8 @@ def translate(method: Method, error: Exception) -> RpcError | None:
         return RpcError(DESERIALIZATION_ERROR, str(error))
     if isinstance(error, WalletError):
         return of_wallet(error)
+    if isinstance(error, OSError) and method.family == "wallet":
+        return RpcError(WALLET_ERROR, f"The wallet's files cannot be used: {error.strerror or error}")
     if isinstance(error, Missing):
         if method.group in ("rawtransactions", "mining", "generating"):
             return RpcError(VERIFY_ERROR, MISSING_INPUTS)

@@ -5,6 +5,7 @@ It refuses to know rules: whatever has the form of a transaction is one. Source:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from node.rpc.bitcoin_json import has_valid_ops
@@ -19,19 +20,19 @@ def decode_tx(raw: bytes, fmt: Format, old: bool = True, new: bool = True) -> An
     """The transaction that these bytes are, most likely; `old` and `new` say which forms are tried. Raises DecodeError."""
     if raw[4:5] != b"\x00" or fmt.name != "bitcoin":
         return _whole(raw, fmt)  # one form only
-    found: list[Any] = []
-    for tried, read in ((new, lambda: _whole(raw, fmt)), (old, lambda: _before_witnesses(raw))):
-        if tried:
-            try:
-                tx = read()
-            except DecodeError:
-                continue
-            if _is_sane(tx):
-                return tx
-            found.append(tx)
+    found = [tx for tx in (_tried(_whole, raw, fmt, new), _tried(_before_witnesses, raw, fmt, old)) if tx is not None]
     if not found:
         raise DecodeError("neither form of a transaction")
-    return found[0]
+    if len(found) == 1:
+        return found[0]
+    return next((tx for tx in found if _is_sane(tx)), found[0])
+
+
+def _tried(read: Callable[[bytes, Format], Any], raw: bytes, fmt: Format, wanted: bool) -> Any:
+    try:
+        return read(raw, fmt) if wanted else None
+    except DecodeError:
+        return None
 
 
 def _whole(raw: bytes, fmt: Format) -> Any:
@@ -41,7 +42,7 @@ def _whole(raw: bytes, fmt: Format) -> Any:
     return tx
 
 
-def _before_witnesses(raw: bytes) -> Transaction:
+def _before_witnesses(raw: bytes, _: Format) -> Transaction:
     r = Reader(raw)
     version = r.i32()
     inputs = r.many(lambda r: TxInput(r.bytes(36), r.var_bytes(), r.u32()), 41)
