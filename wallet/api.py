@@ -96,3 +96,8 @@ class CoinNet:
     timed: bool = False  # PeerCoin: transactions below version 3 carry their time
     max_money: int = 21_000_000 * 100_000_000
     default_kind: str = "bech32"
+
+    @property
+    def real(self) -> bool:
+        """Whether its coins are money: every network but the test networks, which share a coin type."""
+        return self.coin_type != 1

@@ -40,6 +40,9 @@ class Keys:
     notes: dict[str, dict[str, str]] = field(default_factory=dict)  # txid -> comment, to, replaces, ...
     flags: dict[str, Any] = field(default_factory=dict)
     scan_from: int | None = None  # a scan that was begun and is not over
+    accounts: dict[str, Any] = field(
+        default_factory=dict
+    )  # of the account kind: extended key, count, labels, what was sent
 
 
 def _sum(body: Any) -> str:
@@ -61,6 +64,7 @@ def write_keys(keys: Keys) -> bytes:
         "notes": keys.notes,
         "flags": keys.flags,
         "scan_from": keys.scan_from,
+        "accounts": keys.accounts,
     }
     return json.dumps({**body, "checksum": _sum(body)}, indent=1).encode()
 
@@ -95,6 +99,7 @@ def read_keys(data: bytes) -> Keys:
             notes=body["notes"],
             flags=body["flags"],
             scan_from=body["scan_from"],
+            accounts=body["accounts"],
         )
     except (KeyError, TypeError, DecodeError):
         raise _corrupt("a part is missing") from None

@@ -3,13 +3,18 @@
 Refuses to know coins. The caller holds the guard; what is taken in is saved before it is used.
 """
 
-from wallet import descriptors, mnemonic, signer, sources
+from typing import Final
+
+from wallet import descriptors, hd, mnemonic, signer, sources
 from wallet.descriptor_keys import Origin
 from wallet.descriptors import Descriptor
 from wallet.errors import BAD_PARAMETER, NO_KEY, WalletError
 from wallet.hd import ExtendedPrivate
 from wallet.sources import Source
 from wallet.state import WalletState
+
+ETHER_COIN_TYPE: Final = 60
+"""SLIP-44's number, which every account chain uses in its paths."""
 
 
 def add_seed(state: WalletState, phrase: str, passphrase: str = "") -> None:
@@ -20,6 +25,10 @@ def add_seed(state: WalletState, phrase: str, passphrase: str = "") -> None:
     state.vault.add("mnemonic", master.fingerprint.hex(), plain, state.env.monotonic())
     for source in sources.standard(master, state.net.addresses, state.net.coin_type, state.env.now()):
         state.sources.add(source)
+    path = hd.account_path(44, ETHER_COIN_TYPE)
+    node = master.derive(path).public
+    state.keys.accounts.setdefault("xpub", node.encode(state.net.addresses.bip32_public))
+    state.keys.accounts.setdefault("origin", signer.origin_name(Origin(master.fingerprint, path)))
     state.history.adopt()
 
 

@@ -391,6 +391,58 @@ class Spender:
             history.leave_pool(old.id)
         return Bumped(tx, old_fee, built.fee)
 
+    def bump_child(self, txid: bytes, options: SendOptions) -> Sent:
+        """Spend an output of an unmined transaction so that both together pay the rate: child pays for parent.
+
+        What somebody else's parent paid is not known and counts as the least that nodes relay. Raises WalletError.
+        """
+        state = self._state
+        if not state.vault.is_open(state.env.monotonic()):
+            raise locked()
+        rate = self.rate(options)
+        with self._sending:
+            with state.guard:
+                record = state.history.records.get(txid)
+                if record is None or record.place is not None or not record.pooled:
+                    raise WalletError(BAD_PARAMETER, "only a transaction in the mempool can be paid for by a child")
+                coins = [c for c in state.history.unspent.values() if c.record is record and self._is_free(c)]
+                if not coins:
+                    raise WalletError(BAD_PARAMETER, "no output of the transaction is unspent and ours")
+                coin = max(coins, key=lambda c: c.value)
+                built = self._child(coin, rate, options)
+                tx, missing = self.sign(built.tx)
+                if missing:
+                    raise WalletError(NO_KEY, f"no key for input {missing[0]}")
+                child = self._record(tx, {"child_of": txid[::-1].hex()})
+            self._hand_over(tx, child)
+        return Sent(tx, built.fee, None)
+
+    def _is_free(self, coin: Coin[Owner]) -> bool:
+        state = self._state
+        return coin.outpoint not in state.frozen and coin.outpoint not in state.reserved
+
+    def _child(self, coin: Coin[Owner], rate: int, options: SendOptions) -> Built:
+        """One coin to a change address of ours, less a fee for it and for its parent."""
+        state, net, parent = self._state, self._state.net, coin.record
+        source = self._change_source(options)
+        if source is None:
+            raise WalletError(NOT_FOUND, "the wallet has no keys for a change address")
+        script = state.sources.peek(source)[1]
+        candidate = self._candidate(coin)
+        known = parent.debit > 0 and all(i.outpoint in state.history.coins for i in parent.tx.inputs)
+        paid = (
+            parent.debit - sum(o.value for o in parent.tx.outputs)
+            if known
+            else parent.tx.vsize * net.relay_rate // 1000
+        )
+        size = (4 * (10 + 9 + len(script)) + candidate.weight + 5) // 4
+        fee = max((parent.tx.vsize + size) * rate // 1000 - paid, size * rate // 1000)
+        terms = Terms(rate, least_fee=fee, max_fee=options.max_fee, dust_rate=net.dust_rate, max_money=net.max_money)
+        payment = Payment(script, coin.value, subtract_fee=True)
+        built = spend_utxo.build((), (candidate,), (payment,), script, terms, state.env.random)
+        state.give_out(source, save=False)
+        return built
+
     def _bumpable(self, txid: bytes) -> Record:
         history = self._state.history
         record = history.records.get(txid)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from primitives import address as addresses
+from primitives import secp256k1
 from primitives.bitcoin import TxOutput, read_transaction
 from primitives.buffer import Reader
 from primitives.errors import DecodeError
@@ -18,7 +19,7 @@ from wallet import descriptors, file, scripts
 from wallet.api import CoinNet, WalletEnv
 from wallet.cipher import Scrypt
 from wallet.descriptors import Expansion
-from wallet.errors import BAD_ADDRESS, CORRUPT, EXISTS, NOT_FOUND, WalletError
+from wallet.errors import BAD_ADDRESS, CORRUPT, EXISTS, NO_KEY, NOT_FOUND, WalletError
 from wallet.file import HISTORY_FILE, WALLET_FILE, Cache, Keys
 from wallet.history import Coin, History, Record
 from wallet.signer import Signer
@@ -228,7 +229,10 @@ class WalletState:
         return None if owner is None else self.sources.expansion(owner)
 
     def signer(self) -> Signer:
-        """A signer for one operation."""
+        """A signer for one operation. Raises WalletError("no-key") where real money would be signed for by the slow twin of
+        the curve library, which is not constant in time."""
+        if not secp256k1.CONSTANT_TIME and self.net.real:
+            raise WalletError(NO_KEY, "keys of a real network need libsecp256k1 (coincurve), which is not installed")
         return Signer(self.vault, self.env.monotonic())
 
     def input_data(self, output: TxOutput, signer: Signer | None = None) -> InputData:

@@ -72,7 +72,8 @@ def _bytes(value: Any, kind: str) -> bytes:
     raise DecodeError(f"a value of type {kind} is not 0x and hexadecimal digits")
 
 
-def _integer(value: Any, kind: str) -> int:
+def integer(value: Any, kind: str) -> int:
+    """A number within the range of an integer type, also from decimal or 0x text. Raises DecodeError."""
     if isinstance(value, str) and len(value) <= 80:
         text = value.strip()
         if re.fullmatch(r"-?[0-9]+", text):
@@ -112,7 +113,7 @@ def _atom(kind: str, value: Any) -> bytes:
         return raw.ljust(32, b"\x00")
     match = re.fullmatch(r"u?int([0-9]{0,3})", kind)
     if match and (not match[1] or (int(match[1]) % 8 == 0 and 8 <= int(match[1]) <= 256)):
-        return _integer(value, kind).to_bytes(32, "big", signed=not kind.startswith("u"))
+        return integer(value, kind).to_bytes(32, "big", signed=not kind.startswith("u"))
     raise DecodeError(f"typed data uses the unknown type {kind!r}")
 
 

@@ -320,6 +320,10 @@ class Wallet:
         """Replace an unmined transaction by one with a higher fee. Raises WalletError."""
         return self.spender.bump(txid, options or SendOptions(), submit)
 
+    def bump_child(self, txid: bytes, options: SendOptions | None = None) -> Sent:
+        """Speed up an unmined transaction by a child that pays for both. Raises WalletError."""
+        return self.spender.bump_child(txid, options or SendOptions())
+
     def abandon(self, txid: bytes) -> None:
         """Give up a transaction that is neither mined nor in the mempool. Raises WalletError."""
         self.spender.abandon(txid)

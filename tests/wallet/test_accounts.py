@@ -8,15 +8,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from primitives.errors import DecodeError
-from primitives.ethereum_tx import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE, authorize, decode_transaction
-from wallet import abi, keystore, spend_account, typed_data
+from primitives.errors import DecodeError, Refused
+from primitives.ethereum_tx import (
+    ACCESS_LIST,
+    BLOB,
+    DYNAMIC_FEE,
+    LEGACY,
+    SET_CODE,
+    EthereumTransaction,
+    authorize,
+    decode_transaction,
+)
+from tests.wallet.world import Chain, World, make, reopen
+from wallet import abi, keystore, messages, spend_account, typed_data
+from wallet.accounts import Accounts
+from wallet.cipher import Scrypt
 from wallet.errors import WalletError
 from wallet.spend_account import Call, Fees, Nonces
 
 SECRET = bytes.fromhex("4646464646464646464646464646464646464646464646464646464646464646")
 SENDER = keystore.address_of(SECRET)
 TO = bytes.fromhex("3535353535353535353535353535353535353535")
+FAST_KEYSTORE = Scrypt(n=2048, r=8, p=1)
 FEES = Fees(10**9, 30 * 10**9, 5)
 
 
@@ -310,3 +323,146 @@ def test_types_that_refer_to_themselves_end() -> None:
         deep = {"next": deep}
     with pytest.raises(DecodeError):
         typed_data.digest({**data, "message": deep})
+
+
+# Accounts of a wallet.
+
+
+class Ledger:
+    """An account chain that keeps nothing but nonces."""
+
+    def __init__(self) -> None:
+        self.pool: dict[tuple[bytes, int], EthereumTransaction] = {}
+        self.refuse = False
+        self.lock = threading.Lock()
+
+    def chain_id(self) -> int:
+        return 1
+
+    def mined_nonce(self, account: bytes) -> int:
+        return 0
+
+    def pending_nonce(self, account: bytes) -> int:
+        return sum(sender == account for sender, _ in self.pool)
+
+    def balance(self, account: bytes) -> int:
+        return 10**18
+
+    def fees(self) -> Fees:
+        return Fees(10**9, 20 * 10**9)
+
+    def estimate_gas(self, sender: bytes, call: Call) -> int:
+        if call.data == b"revert":
+            raise Refused("execution reverted")
+        return 21_000 if not call.data else 50_000
+
+    def submit(self, tx: EthereumTransaction) -> None:
+        with self.lock:
+            if self.refuse:
+                raise Refused("transaction underpriced")
+            old = self.pool.get((tx.sender, tx.nonce))
+            if old is not None and tx.fee_cap * 100 < old.fee_cap * 110:
+                raise Refused("replacement transaction underpriced")
+            self.pool[tx.sender, tx.nonce] = tx
+
+
+def opened(phrase: str | None = None, passphrase: str = "") -> tuple[Accounts, Ledger, World]:
+    world, ledger = World(6), Ledger()
+    wallet = make(Chain(), world, phrase=phrase, passphrase=passphrase)
+    return Accounts(wallet.state, ledger), ledger, world
+
+
+JUNK = "test test test test test test test test test test test junk"
+
+
+def test_accounts_of_the_well_known_phrase() -> None:
+    accounts, _, _ = opened(JUNK)
+    first, second = accounts.new("main"), accounts.new()
+    assert (first.text, first.path) == ("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266", "m/44'/60'/0'/0/0")
+    assert second.text == "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+    assert accounts.secret_of(first.address).hex() == "ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"
+    assert [a.label for a in accounts.all()] == ["main", ""]
+
+
+def test_sends_take_nonces_in_order_and_refused_ones_give_them_back() -> None:
+    accounts, ledger, _ = opened(JUNK)
+    sender = accounts.new().address
+    sent = [accounts.send(sender, Call(TO, n)) for n in range(3)]
+    assert [tx.nonce for tx in sent] == [0, 1, 2] and sent[0].gas_limit == 21_000
+    ledger.refuse = True
+    with pytest.raises(WalletError) as caught:
+        accounts.send(sender, Call(TO, 1))
+    assert caught.value.rule == "rejected" and len(accounts.sent()) == 3
+    ledger.refuse = False
+    assert accounts.send(sender, Call(TO, 1, b"data")).nonce == 3
+    with pytest.raises(WalletError, match="would fail"):
+        accounts.send(sender, Call(TO, 1, b"revert"))
+    faster = accounts.replace(sent[1].id)
+    assert faster.nonce == 1 and faster.value == 1 and faster.fee_cap > sent[1].fee_cap
+    gone = accounts.replace(sent[2].id, cancel=True)
+    assert gone.nonce == 2 and gone.to == sender and gone.value == 0
+
+
+def test_concurrent_sends_of_a_wallet_skip_no_nonce() -> None:
+    accounts, ledger, _ = opened(JUNK)
+    sender = accounts.new().address
+    threads = [threading.Thread(target=accounts.send, args=(sender, Call(TO, n))) for n in range(100)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(nonce for _, nonce in ledger.pool) == list(range(100))
+
+
+def test_locked_wallets_show_accounts_and_do_not_sign() -> None:
+    accounts, _, world = opened(JUNK, "pass")
+    account = accounts.new()
+    assert accounts.all() == [account]
+    for work in (
+        lambda: accounts.send(account.address, Call(TO)),
+        lambda: accounts.sign_personal(account.address, b"x"),
+        lambda: accounts.sign_typed(account.address, MAIL),
+        lambda: accounts.import_secret(SECRET),
+    ):
+        with pytest.raises(WalletError) as caught:
+            work()
+        assert caught.value.rule == "wallet-locked"
+    accounts._state.vault.open("pass", world.monotonic(), 10)
+    signature = accounts.sign_typed(account.address, MAIL)
+    assert messages.recover_account(typed_data.digest(MAIL), signature) == account.address
+    with pytest.raises(DecodeError, match="another chain"):
+        accounts.sign_typed(account.address, {**MAIL, "domain": {**MAIL["domain"], "chainId": 5}})  # type: ignore[dict-item]
+
+
+def test_keystores_come_in_and_go_out() -> None:
+    accounts, ledger, world = opened(JUNK)
+    text = keystore.encrypt(SECRET, "pw", world.random, FAST_KEYSTORE)
+    account = accounts.import_keystore(text, "pw", "old")
+    assert (account.address, account.path, account.label) == (SENDER, None, "old")
+    assert accounts.import_secret(SECRET).label == "old" and len(accounts.all()) == 1
+    out = accounts.export_keystore(SENDER, "other", world.random, FAST_KEYSTORE)
+    assert keystore.decrypt(out, "other") == SECRET
+    assert accounts.send(SENDER, Call(TO)).sender == SENDER and len(ledger.pool) == 1
+    with pytest.raises(WalletError) as caught:
+        accounts.secret_of(TO)
+    assert caught.value.rule == "not-found"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0x", "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAeD", "bcrt1q6rhpng9", "0x" + "zz" * 20]
+)
+def test_bad_account_addresses_are_refused_with_the_reason(text: str) -> None:
+    with pytest.raises(WalletError) as caught:
+        Accounts.read(text)
+    assert caught.value.rule == "bad-address"
+
+
+def test_accounts_survive_a_restart() -> None:
+    world, chain = World(6), Chain()
+    wallet = make(chain, world, phrase=JUNK)
+    accounts = Accounts(wallet.state, Ledger())
+    account = accounts.new("kept")
+    accounts.send(account.address, Call(TO, 1))
+    again = Accounts(reopen(wallet, chain).state, Ledger())
+    assert again.all() == [account] and len(again.sent()) == 1
+    assert again.new().path == "m/44'/60'/0'/0/1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -417,6 +418,31 @@ def test_bump_takes_more_coins_where_the_change_does_not_suffice() -> None:
     assert len(sent.tx.inputs) == 1
     bumped = alice.bump(sent.tx.id, SendOptions(rate=40_000))
     assert len(bumped.tx.inputs) == 2 and bob.balances().pending == REWARD - 2_000
+
+
+def test_a_child_pays_for_its_parent() -> None:
+    chain = Chain()
+    alice, bob = funded(chain, 2), make(chain, name="bob", folder="/b")
+    sent = alice.pay(bob.new_address(), COIN, SendOptions(rate=1_000, replaceable=False))
+    child = alice.bump_child(sent.tx.id, SendOptions(rate=20_000))
+    both = sent.fee + child.fee
+    assert both * 1000 >= 20_000 * (sent.tx.vsize + child.tx.vsize) - 40_000
+    assert both * 1000 <= 21_000 * (sent.tx.vsize + child.tx.vsize)
+    from_payee = bob.bump_child(sent.tx.id, SendOptions(rate=30_000))
+    assert from_payee.fee > 30 * from_payee.tx.vsize
+    assert rule(lambda: bob.bump_child(sent.tx.id)) == "bad-parameter"
+    chain.mine()
+    assert alice.balances().trusted == 2 * REWARD - COIN - both
+    assert rule(lambda: alice.bump_child(sent.tx.id)) == "bad-parameter"
+
+
+def test_the_slow_curve_signs_for_no_real_money(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain()
+    wallet = funded(chain)
+    monkeypatch.setattr("primitives.secp256k1.CONSTANT_TIME", False)
+    wallet.pay(wallet.new_address(), COIN)
+    wallet.state.net = replace(NET, coin_type=0)
+    assert rule(lambda: wallet.pay(wallet.new_address(), COIN)) == "no-key"
 
 
 def test_abandon_frees_the_coins() -> None:
