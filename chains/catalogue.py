@@ -6,6 +6,7 @@ It refuses to know what a family's chains are made of.
 from __future__ import annotations
 
 import importlib
+import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from chains.spec import ChainSpec
 
 FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "bitcoin": ("mainnet", "testnet3", "testnet4", "signet", "regtest"),
+    "ethereum": ("ethereum-mainnet", "sepolia", "dev", "ethash-dev"),
     "peercoin": ("peercoin-mainnet", "peercoin-testnet", "peercoin-regtest", "stake-dev"),
 }
 """Family, which is a module here, and the names of its chains. The module has SPECS by name and custom(base, table)."""
@@ -31,13 +33,16 @@ def names() -> tuple[str, ...]:
 
 
 def load(chain: str | Path) -> ChainSpec:
-    """The chain of this name, or the one that this TOML file describes. Raises ChainFileError."""
+    """The chain of this name, or the one that this TOML file or geth's genesis.json describes. Raises ChainFileError."""
     text = str(chain)
+    if text.endswith(".json"):
+        made: ChainSpec = _module("dev").from_genesis(_read_json(Path(text)), Path(text).stem)
+        return made
     if isinstance(chain, Path) or text.endswith(".toml") or "/" in text:
         return from_table(_read(Path(chain)), text)
     name = ALIASES.get(text, text)
     if name not in _FAMILY_OF:
-        hint = suggest(name, (*_FAMILY_OF, *ALIASES)) or f" - there are {', '.join(_FAMILY_OF)}, or a .toml file"
+        hint = suggest(name, (*_FAMILY_OF, *ALIASES)) or f" - there are {', '.join(_FAMILY_OF)}, a .toml file or a geth genesis.json"
         raise ChainFileError(f"no chain {text!r}{hint}")
     spec: ChainSpec = _module(name).SPECS[name]
     return spec
@@ -65,6 +70,18 @@ def from_table(table: Mapping[str, Any], where: str = "the chain's table") -> Ch
 
 def _module(name: str) -> Any:
     return importlib.import_module(f"chains.{_FAMILY_OF[name]}")
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ChainFileError(f"no file {path}") from None
+    except (OSError, ValueError, RecursionError) as e:
+        raise ChainFileError(f"{path}: {e}") from e
+    if not isinstance(found, dict):
+        raise ChainFileError(f"{path}: not a genesis.json")
+    return found
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -1,0 +1,1 @@
+"""Genesis files of public chains, as geth writes them."""
