@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from primitives.address import account_decode, account_encode
 from primitives.ethereum_tx import decode_transaction
-from wallet import keystore, typed_data
+from wallet import keystore, spend_account, typed_data
 
 Case = tuple[str, Callable[[], None]]
 Suite = Callable[[Path], Iterator[Case]]
@@ -79,4 +80,27 @@ def eips(root: Path) -> Iterator[Case]:
         yield f"eip712/{case['name']}", partial(typed, case)
 
 
-SUITES: dict[str, Suite] = {"keystore": keystores, "eip": eips}
+SIGNER = bytes(31) + b"\x2a"
+
+
+def signings(root: Path) -> Iterator[Case]:
+    """Every transaction test that some fork accepts, signed anew: the bytes come back, and so does the signer."""
+
+    def again(case: dict[str, Any], sender: str) -> None:
+        tx = decode_transaction(bytes.fromhex(case["txbytes"][2:]))
+        equal("0x" + tx.sender.hex(), sender)
+        signed = spend_account.sign_checked(replace(tx, v=0, r=0, s=0), SIGNER)
+        found = decode_transaction(signed.raw)
+        equal(found, signed)
+        equal(found.sender, keystore.address_of(SIGNER))
+        same = replace(found, v=tx.v, r=tx.r, s=tx.s)
+        equal(same.raw.hex(), case["txbytes"][2:])
+
+    for path in sorted((root / "tests" / "TransactionTests").rglob("*.json")):
+        for title, case in json.loads(path.read_text("utf-8")).items():
+            senders = [r["sender"] for r in case.get("result", {}).values() if "sender" in r]
+            if senders:
+                yield f"{path.parent.name}/{title}", partial(again, case, senders[0])
+
+
+SUITES: dict[str, Suite] = {"keystore": keystores, "eip": eips, "tx_signing": signings}
