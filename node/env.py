@@ -8,14 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import secrets
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
 from typing import TypeVar
 
 from primitives.env import Disk, OnConnection, Streams
@@ -102,7 +101,7 @@ class RealEnv:
     """The Env of a daemon. Close it to end its threads."""
 
     def __init__(self, workers: int | None = None, seed: int | None = None) -> None:
-        self.random: Random = Random(secrets.randbits(256) if seed is None else seed)
+        self.random: Random = SystemRandom() if seed is None else Random(seed)
         self.disk: Disk = RealDisk()
         self._offset = 0
         self._frozen: int | None = None

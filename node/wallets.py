@@ -24,6 +24,8 @@ log = logging.getLogger("chainyard.wallet")
 LOADED_FILE = "loaded.json"
 DEFAULT_FOLDER = "_default"
 FALLBACK_RATE = 20_000
+LONGEST_NAME = 200
+"""Bytes of a wallet's name, which is a folder's too."""
 
 
 class NodeSource:
@@ -103,8 +105,9 @@ class Wallets:
 
     def path(self, name: str) -> Path:
         """The folder of a wallet. Raises WalletError for a name that would lead elsewhere."""
-        if name in (".", "..") or any(c in name for c in "/\\\0") or name == DEFAULT_FOLDER:
-            raise WalletError(NOT_FOUND, f"{name!r} cannot be the name of a wallet")
+        strange = name in (".", "..", DEFAULT_FOLDER) or any(c in "/\\" or not c.isprintable() for c in name)
+        if strange or len(name.encode(errors="replace")) > LONGEST_NAME:
+            raise WalletError(NOT_FOUND, f"{name[:LONGEST_NAME]!r} cannot be the name of a wallet")
         return self.folder / (name or DEFAULT_FOLDER)
 
     def names(self) -> list[str]:
@@ -135,8 +138,10 @@ class Wallets:
         return wallet
 
     def unload(self, name: str) -> None:
-        """Close a loaded wallet. Raises KeyError where it is not."""
-        self.loaded.pop(name).close()
+        """Close a loaded wallet, a scan under way stopping first: it goes on at the next load. Raises KeyError."""
+        wallet = self.loaded.pop(name)
+        wallet.abort_rescan()
+        wallet.close()
 
     def close(self) -> None:
         """Close them all."""

@@ -8,6 +8,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random, SystemRandom
 
 import pytest
 
@@ -98,3 +99,13 @@ def test_sockets_carry_bytes_and_a_used_port_is_refused(env: RealEnv) -> None:
         await listener.close()
 
     asyncio.run(run())
+
+
+def test_randomness_comes_from_the_system_unless_a_seed_fixes_it() -> None:
+    free, fixed = RealEnv(), RealEnv(seed=5)
+    try:
+        assert isinstance(free.random, SystemRandom), "keys are made of it, and peers see numbers of it"
+        assert fixed.random.randbytes(8) == Random(5).randbytes(8)
+    finally:
+        free.close()
+        fixed.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -28,7 +29,12 @@ def client(tmp_path: Path) -> Iterator[WalletClient]:
 def test_addresses_of_each_kind(client: WalletClient) -> None:
     wallet = client.made("a")
     seen = {}
-    for kind, prefix in (("legacy", ("m", "n")), ("p2sh-segwit", ("2",)), ("bech32", ("bcrt1q",)), ("bech32m", ("bcrt1p",))):
+    for kind, prefix in (
+        ("legacy", ("m", "n")),
+        ("p2sh-segwit", ("2",)),
+        ("bech32", ("bcrt1q",)),
+        ("bech32m", ("bcrt1p",)),
+    ):
         address = seen[kind] = wallet.call("getnewaddress", "label " + kind, kind)
         assert address.startswith(prefix)
         assert wallet.call("getrawchangeaddress", kind).startswith(prefix)
@@ -146,7 +152,10 @@ def test_locked_coins_are_not_spent(client: WalletClient) -> None:
     assert wallet.call("listlockunspent") == []
     unlocked = (-8, "Invalid parameter, expected locked output")
     assert wallet.error("lockunspent", True, [point]) == unlocked
-    assert wallet.error("lockunspent", False, [{"txid": "ab" * 32, "vout": 0}])[1] == "Invalid parameter, unknown transaction"
+    assert (
+        wallet.error("lockunspent", False, [{"txid": "ab" * 32, "vout": 0}])[1]
+        == "Invalid parameter, unknown transaction"
+    )
     wrong = "Invalid parameter, vout index out of bounds"
     assert wallet.error("lockunspent", False, [point | {"vout": 99}])[1] == wrong
     assert wallet.error("lockunspent", False, [point | {"vout": -1}])[0] == -8
@@ -162,7 +171,9 @@ def test_sending(client: WalletClient) -> None:
     assert 25 <= entry["fees"]["base"] * 100_000_000 / entry["vsize"] <= Decimal("25.5")
     paid = wallet.call("sendtoaddress", ANYONE.tr, 2, subtractfeefromamount=True, verbose=True)
     assert paid["fee_reason"] == "Fallback fee"
-    out = [o["value"] for o in client.call("decoderawtransaction", client.call("getrawtransaction", paid["txid"]))["vout"]]
+    out = [
+        o["value"] for o in client.call("decoderawtransaction", client.call("getrawtransaction", paid["txid"]))["vout"]
+    ]
     assert any(Decimal("1.99") < value < 2 for value in out)
     assert wallet.error("sendtoaddress", OTHER_NETWORK, 1) == (-5, f"Invalid Bitcoin address: {OTHER_NETWORK}")
     assert wallet.error("sendtoaddress", ANYONE.wpkh[:-1] + "q", 1)[0] == -5
@@ -208,13 +219,17 @@ def test_send_with_options(client: WalletClient) -> None:
     assert done["complete"] and done["txid"] in client.call("getrawmempool")
     coin = wallet.call("listunspent")[0]
     chosen = [{"txid": coin["txid"], "vout": coin["vout"]}]
-    dry = wallet.call("send", [{ANYONE.wpkh: 2}], options={"inputs": chosen, "add_to_wallet": False, "change_position": 0})
+    dry = wallet.call(
+        "send", [{ANYONE.wpkh: 2}], options={"inputs": chosen, "add_to_wallet": False, "change_position": 0}
+    )
     assert dry["complete"] and dry["psbt"].startswith("cHNidP8") and dry["txid"] not in client.call("getrawmempool")
     tx = client.call("decoderawtransaction", dry["hex"])
     assert [i["txid"] for i in tx["vin"]] == [coin["txid"]]
     assert tx["vout"][1]["value"] == 2
     assert wallet.call("send", {ANYONE.wpkh: 1}, options={"psbt": True})["psbt"]
-    assert wallet.error("send", {ANYONE.wpkh: 1}, options={"feeRate": 1})[1] == "Use fee_rate (sat/vB) instead of feeRate"
+    assert (
+        wallet.error("send", {ANYONE.wpkh: 1}, options={"feeRate": 1})[1] == "Use fee_rate (sat/vB) instead of feeRate"
+    )
     assert wallet.error("send", {ANYONE.wpkh: 1}, options={"nonsense": 1})[0] == -3
     assert wallet.error("send", {ANYONE.wpkh: 1}, 6)[1] == "Specify estimate_mode"
     assert wallet.error("send", {ANYONE.wpkh: 1000}) == (-4, "Insufficient funds")
@@ -245,12 +260,10 @@ def test_send_all(client: WalletClient) -> None:
 
 
 def test_concurrent_sends_use_no_coin_twice(client: WalletClient) -> None:
-    import asyncio
-
     wallet = client.funded("a", 4)
 
     async def all_at_once() -> list[str]:
-        return await asyncio.gather(*(client.acall("sendtoaddress", ANYONE.wpkh, 1) for _ in range(20)))
+        return list(await asyncio.gather(*(client.acall("sendtoaddress", ANYONE.wpkh, 1) for _ in range(20))))
 
     ids = client.run(all_at_once())
     assert len(set(ids)) == 20 and set(ids) <= set(client.call("getrawmempool"))
@@ -336,11 +349,18 @@ def test_foreign_inputs_stay_unsigned(client: WalletClient) -> None:
     client.mine(101)
     foreign = client.call("getblock", client.call("getblockhash", 102), 2)["tx"][0]["txid"]
     coin = wallet.call("listunspent")[0]
-    inputs = [{"txid": coin["txid"], "vout": coin["vout"]}, {"txid": foreign, "vout": 0}, {"txid": "cd" * 32, "vout": 5}]
+    inputs = [
+        {"txid": coin["txid"], "vout": coin["vout"]},
+        {"txid": foreign, "vout": 0},
+        {"txid": "cd" * 32, "vout": 5},
+    ]
     raw = client.call("createrawtransaction", inputs, {ANYONE.wpkh: 1})
     signed = wallet.call("signrawtransactionwithwallet", raw)
     assert not signed["complete"]
-    assert [(one["txid"], one["error"]) for one in signed["errors"]][1] == ("cd" * 32, "Input not found or already spent")
+    assert [(one["txid"], one["error"]) for one in signed["errors"]][1] == (
+        "cd" * 32,
+        "Input not found or already spent",
+    )
     assert [one["txid"] for one in signed["errors"]] == [foreign, "cd" * 32]
     half = client.call("createrawtransaction", inputs[:2], {ANYONE.wpkh: 1})
     mine = wallet.call("signrawtransactionwithwallet", half)
@@ -351,8 +371,6 @@ def test_foreign_inputs_stay_unsigned(client: WalletClient) -> None:
 
 def test_two_wallets_sign_a_multisig_in_turn(client: WalletClient) -> None:
     keys = [Key(n) for n in (21, 22, 23)]
-    style = keys[0].style
-    del style
     wallets = []
     for at, key in enumerate(keys[:2]):
         wallet = client.made(f"m{at}", blank=True)

@@ -37,7 +37,7 @@ class WalletClient(Client):
     """A client of a node that hosts wallets."""
 
     def __init__(self, folder: Path, spec: ChainSpec = REGTEST) -> None:
-        super().__init__(spec, indexed=False)
+        super().__init__(spec)
         self.folder = folder
         self.wallets = QuickWallets(self.node, folder / "wallets", self.env)
         self.path: str | None = None
