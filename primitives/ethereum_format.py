@@ -11,6 +11,7 @@ from primitives import rlp
 from primitives.buffer import Reader, Writer
 from primitives.chain import Form
 from primitives.ethereum import EthereumBlock, EthereumHeader, block_from_item, decode_header, encode_header
+from primitives.ethereum_directives import with_senders
 from primitives.ethereum_tx import EthereumTransaction, decode_network_transaction, decode_transaction
 
 
@@ -49,7 +50,7 @@ class EthereumFormat:
         """Read a block."""
         if form is Form.CLIENT:
             return block_from_item(rlp.decode(r.bytes(r.left)))
-        return block_from_item(rlp.decode(r.var_bytes()), r.var_bytes())
+        return with_senders(block_from_item(rlp.decode(r.var_bytes()), r.var_bytes()))
 
     def write_block(self, w: Writer, block: EthereumBlock, form: Form) -> None:
         """Write a block; its directives are left out for clients."""

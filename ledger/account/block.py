@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ledger.account import dao, fees
+from ledger.account.directives import apply_edits
 from ledger.account.requests import DEPOSIT_TYPE, deposits_of, requests_hash
 from ledger.account.rules import GWEI, AccountRules, Schedule
 from ledger.account.state import State
@@ -18,6 +19,7 @@ from ledger.account.trie import list_root
 from primitives.chain import Branch
 from primitives.errors import InvalidBlock, InvalidTx
 from primitives.ethereum import EthereumBlock, EthereumHeader, Log, Receipt, Withdrawal, bloom, join_blooms
+from primitives.ethereum_directives import Edit, decode_edits
 from primitives.ethereum_tx import EthereumTransaction
 from primitives.hashing import keccak256
 from vm.evm.api import BlockContext, Message, Result, Tracer, TxContext
@@ -97,9 +99,11 @@ class BlockRun:
         """The logs of the transactions so far."""
         return [log for outcome in self.outcomes for log in outcome.logs]
 
-    def open(self) -> None:
-        """What happens before the first transaction: the DAO's state change, beacon root and parent hash to their contracts."""
+    def open(self, edits: Sequence[Edit] = ()) -> None:
+        """What happens before the first transaction: dev edits, the DAO's state change, calls to the contracts of roots and hashes."""
         rules, header = self.rules, self.header
+        if edits:
+            apply_edits(edits, self.state)
         if self.schedule.dao_block == header.number:
             dao.move_ether(self.state)
             self.state.end_transaction(False)
@@ -191,7 +195,7 @@ def execute_block(block: EthereumBlock, branch: Branch[EthereumHeader], state: S
     "invalid requests hash" | "invalid merkle root".
     """
     work = BlockRun(block.header, branch, state, schedule)
-    work.open()
+    work.open(decode_edits(block.directives))
     for i, tx in enumerate(block.txs):
         try:
             work.add(tx)

@@ -1,6 +1,7 @@
 """AccountLedger: the Ledger protocol for Ethereum's family, nothing but calls into the files beside it.
 
-`Draft.options` may hold `gas_limit`, `prev_randao`, `parent_beacon_root` (32 bytes each) and `withdrawals`.
+`Draft.options` may hold `gas_limit`, `prev_randao`, `parent_beacon_root` (32 bytes each), `withdrawals`, and `edits` where dev edits
+are allowed (primitives/ethereum_directives.py).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final
 from ledger.account import checks, dao, fees
 from ledger.account.admission import admit, token
 from ledger.account.block import BlockRun, Totals, execute_block
+from ledger.account.directives import check_directives, check_edited_header
 from ledger.account.policy import GethPolicy
 from ledger.account.rules import AccountRules, Schedule
 from ledger.account.state import State
@@ -19,8 +21,18 @@ from ledger.account.trie import list_root
 from ledger.api import Admission, Aid, Applied, Draft
 from primitives import rlp
 from primitives.chain import Branch
-from primitives.errors import Invalid, InvalidBlock, InvalidTx
+from primitives.errors import Invalid, InvalidBlock, InvalidTx, Refused
 from primitives.ethereum import EMPTY_BLOOM, EMPTY_OMMERS, EMPTY_ROOT, EthereumBlock, EthereumHeader, Withdrawal
+from primitives.ethereum_directives import (
+    Edit,
+    Kind,
+    commitment,
+    decode_edits,
+    encode_edits,
+    is_committed,
+    is_sent_as,
+    value_of,
+)
 from primitives.ethereum_format import EthereumFormat
 from primitives.ethereum_tx import EthereumTransaction
 from storage.kv import KV, Delta, Journal
@@ -69,6 +81,8 @@ class AccountLedger:
     """Where the gas limit of own blocks moves to."""
     policy: GethPolicy = field(default_factory=GethPolicy)
     format: EthereumFormat = field(default_factory=EthereumFormat)
+    dev_edits: bool = False
+    """Whether blocks may carry directives."""
 
     def genesis(self, block: EthereumBlock, state: KV) -> None:
         """Write the genesis state. Raises InvalidBlock("invalid merkle root") where the block says another."""
@@ -78,11 +92,16 @@ class AccountLedger:
 
     def check_header(self, header: EthereumHeader, branch: Branch[Any]) -> None:
         """Whether it is a lawful child of the tip, but for difficulty, seal and clock. Raises InvalidHeader."""
-        checks.check_header(header, branch.tip.header, self.schedule)
+        checks.check_header(header, branch.tip.header, self.schedule, self.dev_edits and is_committed(header))
 
     def check_block(self, block: EthereumBlock, branch: Branch[Any]) -> None:
         """Whether this is the body that the header commits to. Raises Mutated, MalformedBlock."""
-        checks.check_body(block, self.schedule.of(block.header))
+        rules = self.schedule.of(block.header)
+        checks.check_body(block, rules)
+        check_directives(block, self.dev_edits)
+        if block.directives:
+            base_fee = fees.next_base_fee(branch.tip.header, rules)
+            check_edited_header(block.header, base_fee, decode_edits(block.directives))
 
     def connect(self, block: EthereumBlock, branch: Branch[Any], state: KV, aid: Aid) -> Applied:
         """Execute and compare all roots. Raises InvalidBlock, InvalidHeader (an ommer's)."""
@@ -106,13 +125,16 @@ class AccountLedger:
         self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV
     ) -> tuple[EthereumBlock, Delta, Applied]:
         """An unsealed block on the tip. Transactions and ommers that are not lawful there are left out."""
-        header = self.draft_header(draft, branch.tip.header)
+        edits: tuple[Edit, ...] = tuple(draft.options.get("edits", ()))
+        if edits and not self.dev_edits:
+            raise Refused("dev edits are not allowed on this chain")
+        header = _edited(self.draft_header(draft, branch.tip.header), edits)
         rules = self.schedule.of(header)
         journal = Journal(state)
         ommers = self._lawful_ommers(draft.side_headers, header, branch, journal) if rules.ommers else ()
         header = replace(header, ommers_hash=checks.ommers_hash(ommers))
         work = BlockRun(header, branch, State(journal, branch.tip.header.state_root), self.schedule)
-        work.open()
+        work.open(edits)
         taken: list[EthereumTransaction] = []
         for tx in (*draft.leading, *(a.tx for a in txs)):
             try:
@@ -125,7 +147,13 @@ class AccountLedger:
             withdrawals = tuple(draft.options.get("withdrawals", ()))
         totals = work.close(withdrawals, ommers)
         stripped = tuple(replace_sidecar(tx) for tx in taken)
-        block = EthereumBlock(_finished(header, totals, stripped, withdrawals), stripped, ommers, withdrawals)
+        directives = b""
+        if self.dev_edits:
+            sent = [Edit(Kind.SENDER, tx.sender, key=tx.id) for tx in stripped if is_sent_as(tx)]
+            directives = encode_edits([*(e for e in edits if e.kind is not Kind.SENDER), *sent])
+            header = replace(header, extra_data=commitment(directives)) if directives else header
+        finished = _finished(header, totals, stripped, withdrawals)
+        block = EthereumBlock(finished, stripped, ommers, withdrawals, directives)
         checks.remember_ommers(block, journal)
         return block, journal.delta(), _applied(stripped, work)
 
@@ -168,6 +196,13 @@ class AccountLedger:
 def replace_sidecar(tx: EthereumTransaction) -> EthereumTransaction:
     """The transaction as a block holds it, without what only travels with it."""
     return tx if tx.sidecar is None else replace(tx, sidecar=None)
+
+
+def _edited(header: EthereumHeader, edits: Sequence[Edit]) -> EthereumHeader:
+    base_fee, limit = value_of(edits, Kind.BASE_FEE), value_of(edits, Kind.GAS_LIMIT)
+    if base_fee is not None and header.base_fee is not None:
+        header = replace(header, base_fee=base_fee)
+    return header if limit is None else replace(header, gas_limit=limit)
 
 
 def next_gas_limit(parent: EthereumHeader, rules: AccountRules, target: int) -> int:
