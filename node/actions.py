@@ -145,7 +145,6 @@ class Penalise:
 
     peer: int
     error: ChainError
-    requested_body: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,8 @@ class Download:
 
     def _shared_height(self, best: Entry[Any], target: Entry[Any]) -> int:
         """Up to which height a peer's chain is the plan's."""
-        low, high = self.view.fork_height(best), min(best.height, target.height)
+        low = min(self.view.fork_height(best), self.view.fork_height(target))
+        high = min(best.height, target.height)
         while low < high:
             middle = (low + high + 1) // 2
             mine, planned = (self.view.ancestors(e, middle, 1)[0].hash for e in (best, target))
@@ -241,7 +242,8 @@ class Download:
         return self.schedule(now)
 
     def left(self, peer: SyncPeer) -> None:
-        """A peer is gone: what it owed is asked of others."""
+        """A peer is gone: what it owed is asked of others, and blocks that waited, perhaps its own, may be asked for again."""
+        self.parked.clear()
         for digest in list(peer.flights):
             self._landed(peer, digest)
 

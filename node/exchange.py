@@ -101,6 +101,7 @@ class Exchange:
         self.relay = Relay(judge, judge, env.random, settings.local)
         self._blocks: asyncio.Queue[tuple[Deliver, asyncio.Future[None] | None]] = asyncio.Queue()
         self._headers: asyncio.Queue[CheckHeaders] = asyncio.Queue()
+        self._judging = 0
         self._wake_at = float("inf")
         self._wake = asyncio.Event()
 
@@ -111,6 +112,11 @@ class Exchange:
             tasks.create_task(self._judge_blocks(), name="blocks")
             tasks.create_task(self._judge_headers(), name="headers")
             tasks.create_task(self._keep_time(), name="sync clock")
+
+    @property
+    def busy(self) -> bool:
+        """Whether headers or blocks wait for the chain's verdict."""
+        return self._judging > 0 or not self._blocks.empty() or not self._headers.empty()
 
     # -- the network's handler --------------------------------------------------------------------------------------
 
@@ -172,7 +178,7 @@ class Exchange:
 
     def block_refused(self, peer: int, error: ChainError) -> None:
         """A block that had waited turned out bad. Call on the loop."""
-        self._do(Penalise(peer, error, requested_body=True))
+        self._do(Penalise(peer, error))
 
     # -- actions ----------------------------------------------------------------------------------------------------
 
@@ -210,7 +216,7 @@ class Exchange:
         peer = self.network.peers.get(action.peer)
         if peer is None:
             return
-        verdict = treatment(action.error, not peer.inbound, action.requested_body)
+        verdict = treatment(action.error, not peer.inbound)
         log.debug("peer %d: %s: %s", peer.id, action.error, verdict.value)
         if verdict is Treatment.PUNISH:
             self.network.punish(peer.id, reason(action.error))
@@ -249,6 +255,7 @@ class Exchange:
     async def _judge_headers(self) -> None:
         while True:
             action = await self._headers.get()
+            self._judging += 1
             entries: list[Entry[Any]] = []
             error: ChainError | None = None
             for start in range(0, len(action.headers), HEADER_SLICE):
@@ -257,6 +264,7 @@ class Exchange:
                 entries += found
                 if error is not None:
                     break
+            self._judging -= 1
             self._feed(HeadersChecked(action.peer, tuple(entries), error, action.full))
 
     async def _judge_blocks(self) -> None:
@@ -265,8 +273,10 @@ class Exchange:
             batch = [await queue.get()]
             while len(batch) < BLOCKS_AT_ONCE and not queue.empty():
                 batch.append(queue.get_nowait())
+            self._judging += 1
             blocks = [deliver for deliver, _ in batch]
             verdicts = await self.env.on_chain(partial(self.judge.take_blocks, blocks))
+            self._judging -= 1
             for (deliver, done), verdict in zip(batch, verdicts, strict=True):
                 if verdict.stored and verdict.error is None:
                     self._mark(deliver.peer, "last_block")

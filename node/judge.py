@@ -16,7 +16,7 @@ from node.node import Happening, Node
 from node.results import Parked, TipChanged
 from primitives.buffer import Reader, Writer
 from primitives.chain import Entry, Form, Format
-from primitives.errors import ChainError, DecodeError, InvalidHeader, Missing, Refused
+from primitives.errors import ChainError, DecodeError, InvalidHeader, Missing, Premature, Refused
 
 NEAR_TIP = 144
 """Headers of a chain that is so many blocks of work behind the tip are not kept (Bitcoin Core, GetAntiDoSWorkThreshold)."""
@@ -206,18 +206,23 @@ class ChainJudge:
 
         def blocks() -> Iterator[Any]:
             for deliver in run:
-                block = self._decode(deliver)
+                try:
+                    block = self._decode(deliver)
+                except DecodeError as e:  # raised here it would undo the commit of the blocks before
+                    undecodable.append(Verdict(False, e))
+                    return
                 verdicts.append(Verdict(True))
                 yield block
 
+        undecodable: list[Verdict] = []
         try:
             self.chain.extend(blocks(), self.node.env.now())
-        except DecodeError as e:
-            verdicts.append(Verdict(False, e))
-        except ChainError:
+        except (Missing, Premature):
             verdicts.pop()
-            verdicts.append(self._take_one(run[len(verdicts)]))
-        return verdicts
+            verdicts.append(self._take_one(run[len(verdicts)]))  # it waits
+        except ChainError as e:
+            verdicts[-1] = Verdict(False, e)
+        return verdicts + undecodable
 
     def _take_one(self, deliver: Deliver) -> Verdict:
         try:
@@ -227,7 +232,7 @@ class ChainJudge:
         except Missing:
             pass  # it may wait for its parent
         except Refused:
-            return Verdict(False)
+            return Verdict(False, self._keep_header(block.header, deliver.peer))
         except ChainError as e:
             return Verdict(False, e)
         try:
@@ -235,6 +240,13 @@ class ChainJudge:
         except ChainError as e:
             return Verdict(False, e)
         return Verdict(False, result.reason) if isinstance(result, Parked) else Verdict(True)
+
+    def _keep_header(self, header: Any, peer: int) -> ChainError | None:
+        """The header of a block that is not wanted, where its chain has the weight for one; what is wrong with it."""
+        parent, engine = self.chain.entry(header.parent), self.node.spec.engine
+        if parent is not None and engine.header_proves and parent.weight + engine.weight(header) >= self.floor:
+            return self.take_headers((header,), peer)[1]
+        return None
 
     def take_tx(self, tx: Any, peer: int) -> tuple[ChainError | None, tuple[bytes, ...]]:
         """Judge a transaction; ids of parents to ask for where inputs are missing."""

@@ -48,10 +48,8 @@ LENIENT_INBOUND = frozenset({"duplicate-invalid"})
 """Rules that cost an inbound peer nothing: it may have been told by others what we know to be bad."""
 
 
-def treatment(error: ChainError, outbound: bool, requested_body: bool = False) -> Treatment:
-    """How to treat the peer that brought this. A body that was asked for and does not decode is as bad as a mutated one."""
-    if isinstance(error, DecodeError) and requested_body:
-        return Treatment.PUNISH
+def treatment(error: ChainError, outbound: bool) -> Treatment:
+    """How to treat the peer that brought this."""
     if isinstance(error, RuleError) and error.rule in LENIENT_INBOUND and not outbound:
         return Treatment.NOTHING
     for kind, rule, verdict in TABLE:
