@@ -21,6 +21,13 @@ extensions = [
         ["primitives/_native.h", "primitives/_scan_lanes.h"],
     )
 ]
+extensions.append(
+    extension(
+        "vm.evm.precompiles._native",
+        [f"vm/evm/precompiles/{part}.c" for part in ("_native", "_bn254", "_blake2")],
+        ["vm/evm/precompiles/_native.h"],
+    )
+)
 if (HERE / "consensus/_ethash.c").exists():
     headers = [str(path.relative_to(HERE)) for path in sorted((HERE / "consensus").glob("*.h"))]
     extensions.append(extension("consensus._ethash", ["consensus/_ethash.c"], headers))

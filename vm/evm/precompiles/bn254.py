@@ -1,6 +1,6 @@
 """Points of the curve alt_bn128 (BN254): sums, products and the pairing check (EIP-196, EIP-197).
 
-It knows encodings and prices; the arithmetic is in bn254_curve.py and bn254_pairing.py.
+It knows encodings and prices; the arithmetic is in _bn254.c, and in bn254_curve.py and bn254_pairing.py.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from typing import Final
 from vm.evm.api import Precompile, PrecompileFailed
 from vm.evm.precompiles import bn254_curve as curve
 from vm.evm.precompiles.bn254_pairing import in_subgroup, pairing_check
+from vm.evm.precompiles.native import native
 
 _PAIR = 192  # bytes
 
@@ -28,9 +29,9 @@ def _point(x: int, y: int) -> curve.Point:
     return x, y
 
 
-def _twist_point(numbers: list[int]) -> curve.TwistPoint:
+def _twist_point(data: bytes) -> curve.TwistPoint:
     """Check a point of the second group, imaginary parts first. Raises PrecompileFailed."""
-    x_imaginary, x_real, y_imaginary, y_real = numbers
+    x_imaginary, x_real, y_imaginary, y_real = numbers = _numbers(data)
     if max(numbers) >= curve.P:
         raise PrecompileFailed("coordinate exceeds modulus")
     if not any(numbers):
@@ -38,7 +39,7 @@ def _twist_point(numbers: list[int]) -> curve.TwistPoint:
     point = ((x_real, x_imaginary), (y_real, y_imaginary))
     if not curve.on_twist(point):
         raise PrecompileFailed("malformed point")
-    if not in_subgroup(point):
+    if not (native.bn254_in_subgroup(data) if native else in_subgroup(point)):
         raise PrecompileFailed("point is not in the correct subgroup")
     return point
 
@@ -56,21 +57,27 @@ def _add(data: bytes) -> bytes:
 
 def _mul(data: bytes) -> bytes:
     """Multiply a point by a number; input is cut or zero-padded."""
-    x, y, factor = _numbers(data[:96].ljust(96, b"\0"))
-    return _encoded(curve.multiply(_point(x, y), factor))
+    data = data[:96].ljust(96, b"\0")
+    x, y, factor = _numbers(data)
+    point = _point(x, y)
+    if point is None or native is None:
+        return _encoded(curve.multiply(point, factor))
+    product: bytes = native.bn254_multiply(data)
+    return product
 
 
 def _pairing(data: bytes) -> bytes:
-    """Tell whether the product of the pairings is one; it is for no pairs."""
+    """Tell whether the product of the pairings is one; it is for no pairs, and for a pair with infinity in it."""
     if len(data) % _PAIR:
         raise PrecompileFailed("bad elliptic curve pairing size")
-    pairs = []
+    pairs, encoded = [], []
     for at in range(0, len(data), _PAIR):
-        numbers = _numbers(data[at : at + _PAIR])
-        left, right = _point(numbers[0], numbers[1]), _twist_point(numbers[2:])
+        left, right = _point(*_numbers(data[at : at + 64])), _twist_point(data[at + 64 : at + _PAIR])
         if left is not None and right is not None:
             pairs.append((left, right))
-    return int(pairing_check(pairs)).to_bytes(32, "big")
+            encoded.append(data[at : at + _PAIR])
+    one = native.bn254_pairing_check(b"".join(encoded)) if native else pairing_check(pairs)
+    return int(one).to_bytes(32, "big")
 
 
 def _pairing_price(base: int, pair: int) -> Callable[[bytes], int]:

@@ -17,8 +17,10 @@ from tests.vm.evm.world import MemoryWorld
 from vm.evm.api import Fork, Message, OutOfGas, PrecompileFailed, Result, TxContext
 from vm.evm.forks import BERLIN, BYZANTIUM, CANCUN, FRONTIER, ISTANBUL, OSAKA, PRAGUE
 from vm.evm.interpreter import run
+from vm.evm.precompiles import blake2
 from vm.evm.precompiles import bn254_curve as curve
 from vm.evm.precompiles.bn254_pairing import in_subgroup, pairing_check
+from vm.evm.precompiles.native import native
 
 
 @pytest.fixture(scope="module")
@@ -295,3 +297,64 @@ def test_p256_verifies_what_openssl_signs() -> None:
     ):
         result = call(0x100, bad)
         assert (result.success, result.output) == (True, b"")
+
+
+needs_native = pytest.mark.skipif(native is None, reason="the C extension is not built")
+
+
+@needs_native
+@given(data=st.binary(min_size=208, max_size=208), rounds=st.integers(0, 25), final=st.sampled_from([b"\0", b"\1"]))
+def test_blake2_in_c_is_its_twin(data: bytes, rounds: int, final: bytes) -> None:
+    whole = rounds.to_bytes(4, "big") + data + final
+    assert native.blake2_compress(whole) == blake2.compress(whole)
+
+
+FACTORS = st.one_of(
+    st.integers(0, 2**256 - 1),
+    st.sampled_from([0, 1, 2, curve.ORDER - 1, curve.ORDER, curve.ORDER + 1, 2 * curve.ORDER]),
+)
+
+
+@needs_native
+@settings(max_examples=40, deadline=None)
+@given(start=st.integers(1, curve.ORDER - 1), factor=FACTORS)
+def test_products_on_bn254_in_c_are_their_twins(start: int, factor: int) -> None:
+    point = curve.multiply(G1, start)
+    product = curve.multiply(point, factor)
+    assert point
+    x, y = product or (0, 0)
+    encoded = word(int(point[0])) + word(int(point[1]))
+    assert native.bn254_multiply(encoded + word(factor)) == word(int(x)) + word(int(y))
+
+
+@needs_native
+@settings(max_examples=6, deadline=None)
+@given(factors=st.lists(st.tuples(st.integers(1, 2**253), st.integers(1, 2**253)), max_size=3), closes=st.booleans())
+def test_pairings_on_bn254_in_c_are_their_twins(factors: list[tuple[int, int]], closes: bool) -> None:
+    pairs = [(curve.multiply(G1, a), curve.multiply_twist(G2, b)) for a, b in factors]
+    total = sum(a * b for a, b in factors) % curve.ORDER
+    if closes and total:
+        pairs.append((curve.multiply(G1, curve.ORDER - total), G2))
+    known = [(p, q) for p, q in pairs if p and q]
+    data = b"".join(word(int(p[0])) + word(int(p[1])) + encoded_twist(q) for p, q in known)
+    assert native.bn254_pairing_check(data) == pairing_check(known) == (closes or not total)
+    assert all(native.bn254_in_subgroup(encoded_twist(q)) for _, q in known)
+
+
+@needs_native
+def test_membership_in_c_is_its_twin() -> None:
+    outside = twist_point_off_the_subgroup()
+    cofactor = 2 * curve.P - curve.ORDER
+    inside = curve.multiply_twist(outside, cofactor)
+    assert inside is not None
+    for point in (outside, inside, curve.multiply_twist(outside, 3)):
+        assert point is not None
+        assert native.bn254_in_subgroup(encoded_twist(point)) == in_subgroup(point)
+    assert in_subgroup(inside)
+
+
+@needs_native
+def test_the_c_extension_refuses_other_lengths() -> None:
+    for function in ("blake2_compress", "bn254_multiply", "bn254_in_subgroup", "bn254_pairing_check"):
+        with pytest.raises(ValueError, match="length"):
+            getattr(native, function)(bytes(95))
