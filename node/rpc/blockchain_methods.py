@@ -24,6 +24,8 @@ from primitives.target import expand
 from vm.script.flags import Flags
 
 DAY = 24 * 60 * 60
+LARGE = 200_000
+"""Bytes from which on a block is read on another thread than the loop's."""
 
 
 @rpc("getblockcount", family="bitcoin", group="blockchain")
@@ -65,7 +67,10 @@ async def get_block(node: Node, blockhash: Hash, verbosity: Verbosity = 1) -> An
                 return block_bytes(at.spec, find_block(at, entry)).hex()
             return describe_block(at, entry, verbosity)
 
-    return work() if verbosity <= 1 else await node.env.on_reader(work)
+    with node.snapshot() as at:
+        body = at.view.body(blockhash)
+    small = body is None or len(body) < (LARGE if verbosity <= 1 else LARGE // 20)
+    return work() if small else await node.env.on_reader(work)
 
 
 @rpc("getdifficulty", family="bitcoin", group="blockchain")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from node.indexes import TransactionIndex, enabled, find_transaction
-from node.node import Snapshot
+from node.node import Node, Snapshot
 from node.rpc.bitcoin_json import decode_script, tx_json
 from node.rpc.errors import (
     INVALID_ADDRESS_OR_KEY,
@@ -28,8 +28,19 @@ VERSIONS = range(1, 4)
 
 
 @rpc("getrawtransaction", family="bitcoin", group="rawtransactions", also={"verbosity": "verbose"})
-def get_raw_transaction(at: Snapshot, txid: Hash, verbosity: Verbosity = 0, blockhash: Hash | None = None) -> Any:
+async def get_raw_transaction(node: Node, txid: Hash, verbosity: Verbosity = 0, blockhash: Hash | None = None) -> Any:
     """A transaction of the mempool, of a block, or of the index: 0 its hex, 1 decoded, 2 with its fee and what it spends."""
+
+    def work() -> Any:
+        with node.snapshot() as at:
+            return find(at, txid, verbosity, blockhash)
+
+    pooled = blockhash is None and txid in node.pool
+    return work() if pooled else await node.env.on_reader(work)
+
+
+def find(at: Snapshot, txid: bytes, verbosity: int, blockhash: bytes | None) -> Any:
+    """What `getrawtransaction` answers. Raises RpcError."""
     if txid == at.spec.genesis.txs[0].id:
         wrong = "The genesis block coinbase is not considered an ordinary transaction and cannot be retrieved"
         raise RpcError(INVALID_ADDRESS_OR_KEY, wrong)
