@@ -16,7 +16,7 @@ from wallet.history import NOWHERE, History, Place, is_generated
 from wallet.spending import SendOptions
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.integers(0, 10_000))
 def test_a_live_wallet_equals_a_scan_of_the_final_chain(seed: int) -> None:
     r = random.Random(seed)
