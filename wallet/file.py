@@ -45,8 +45,12 @@ class Keys:
     )  # of the account kind: extended key, count, labels, what was sent
 
 
-def _sum(body: Any) -> str:
-    return sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _text(body: Any) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"))
+
+
+def _sum(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def write_keys(keys: Keys) -> bytes:
@@ -66,7 +70,8 @@ def write_keys(keys: Keys) -> bytes:
         "scan_from": keys.scan_from,
         "accounts": keys.accounts,
     }
-    return json.dumps({**body, "checksum": _sum(body)}, indent=1).encode()
+    text = _text(body)
+    return f'{text[:-1]},"checksum":"{_sum(text)}"}}\n'.encode()
 
 
 def _corrupt(why: str) -> WalletError:
@@ -84,7 +89,7 @@ def read_keys(data: bytes) -> Keys:
     if body["schema"] > SCHEMA:
         raise WalletError(TOO_NEW, f"the wallet file has schema {body['schema']}, this program knows {SCHEMA}")
     found = str(body.pop("checksum", ""))
-    if not hmac.compare_digest(found, _sum(body)):
+    if not hmac.compare_digest(found, _sum(_text(body))):
         raise _corrupt("the checksum does not match")
     try:
         return Keys(

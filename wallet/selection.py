@@ -6,7 +6,8 @@ Sources: M. Erhardt, An Evaluation of Coin Selection Strategies; Bitcoin Core, w
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from wallet.errors import INSUFFICIENT, WalletError
 
@@ -17,8 +18,7 @@ LONG_TERM_RATE: Final = 10_000
 """Satoshi per 1,000 vbytes at which spending a coin is neither cheap nor dear."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A coin that may be spent, and what its signed input will weigh."""
 
     outpoint: bytes
@@ -73,8 +73,9 @@ def select(candidates: Sequence[Candidate], demand: Demand, required: Sequence[C
     """
     taken = {c.outpoint for c in required}
     rate = 0 if demand.subtract_fee else demand.rate
-    pool = [(c.value - _weight_fee(c.weight, rate), c) for c in candidates if c.outpoint not in taken]
-    pool = sorted((p for p in pool if p[0] > 0), key=lambda p: (-p[0], p[1].outpoint))
+    costs = {weight: _weight_fee(weight, rate) for weight in {c.weight for c in candidates}}
+    pool = [(c.value - costs[c.weight], c) for c in candidates if c.value > costs[c.weight] and c.outpoint not in taken]
+    pool.sort(key=itemgetter(0), reverse=True)
     fixed = sum(c.value - _weight_fee(c.weight, rate) for c in required)
     need = (
         demand.target

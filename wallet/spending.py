@@ -74,7 +74,7 @@ class Spender:
     def __init__(self, state: WalletState, chain: ChainSource) -> None:
         self._state = state
         self._chain = chain
-        self._weights: dict[tuple[str, int], int] = {}
+        self._weights: dict[tuple[Source, int], int] = {}
         self._sending = threading.RLock()
 
     # Coins.
@@ -107,10 +107,10 @@ class Spender:
         return found
 
     def _candidate(self, coin: Coin[Owner]) -> Candidate:
-        key = coin.owner.source.text, coin.owner.variant
-        weight = self._weights.get(key)
+        source, _, variant = coin.owner
+        weight = self._weights.get((source, variant))
         if weight is None:
-            weight = self._weights[key] = self._weight(coin)
+            weight = self._weights[source, variant] = self._weight(coin)
         return Candidate(coin.outpoint, coin.value, weight)
 
     def _weight(self, coin: Coin[Owner]) -> int:

@@ -373,7 +373,7 @@ def test_any_flipped_byte_of_the_wallet_file_is_noticed() -> None:
             assert e.rule in ("wallet-corrupt", "wallet-too-new")
         else:
             assert bytes([data[at]]).isspace()  # white space says nothing
-    world.disk.files[path] = data.replace(b'"schema": 1', b'"schema": 9')
+    world.disk.files[path] = data.replace(b'"schema":1', b'"schema":9')
     assert rule(lambda: Wallet.open("w", wallet.state.folder, world, NET, chain)) == "wallet-too-new"
 
 
