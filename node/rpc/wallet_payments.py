@@ -148,7 +148,9 @@ def names_of(outputs: Any) -> list[str]:
     """The addresses (and "data") of an outputs argument, in order."""
     if isinstance(outputs, dict):
         return list(outputs)
-    return [name for one in outputs for name in one] if isinstance(outputs, list) else []
+    if not isinstance(outputs, list):
+        return []
+    return [name for one in outputs if isinstance(one, dict) for name in one]
 
 
 def payments_of(tx: Transaction, bearers: set[int]) -> list[Payment]:
