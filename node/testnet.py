@@ -158,6 +158,7 @@ class Testnet:
             try:
                 self.client(member).call("getblockcount")
             except NoConnection:
+                self._clients.pop(member.name, None)  # it may have read the cookie of the last start
                 return False
             except RpcError as e:
                 return e.code != -28
