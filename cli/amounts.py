@@ -21,7 +21,8 @@ def parse_amount(text: str) -> int:
         raise CliError(f"{text!r} is not an amount", USAGE, "write 0.5btc or 1000sat")
     number, unit = found.groups()
     if not unit:
-        raise CliError(f"{text!r} has no unit", USAGE, f"write {number}btc or {number.partition('.')[0] or 0}sat")
+        either = f"{number}btc" if "." in number else f"{number}btc or {number}sat"
+        raise CliError(f"{text!r} has no unit", USAGE, f"write {either}")
     factor = COIN_UNITS.get(unit.lower())
     if factor is None:
         raise CliError(f"{unit!r} is not a unit", USAGE, "there are btc, mbtc, bits and sat")

@@ -93,10 +93,22 @@ def _spending(command: Any) -> Any:
     return stdin_option(wallet_options(command))
 
 
+_NETWORKS = {
+    "bc1": "Bitcoin's main network", "tb1": "Bitcoin's test networks", "bcrt1": "Bitcoin's regtest", "ltc1": "Litecoin", "pc1": "PeerCoin",
+    "tpc1": "PeerCoin's test network", "0x": "an account chain", "1": "Bitcoin's main network", "3": "Bitcoin's main network",
+    "m": "Bitcoin's test networks", "n": "Bitcoin's test networks", "2": "Bitcoin's test networks", "P": "PeerCoin",
+}  # fmt: skip
+"""How addresses begin, and whose they are."""
+
+
 def _check_address(client: Any, address: str) -> None:
     """Refuse an address of another network or with a typing mistake, and say which it is."""
     found = call(client, "validateaddress", address)
     if not found["isvalid"]:
+        if "unsupported" in found["error"]:
+            owner = next((name for start, name in _NETWORKS.items() if address.startswith(start)), None)
+            if owner is not None:
+                raise CliError(f"{address} cannot be paid: it is an address of {owner}, not of this chain", USAGE)
         places = found.get("error_locations") or []
         where = f" (look at character {', '.join(str(at + 1) for at in places)})" if places else ""
         raise CliError(f"{address} cannot be paid: {found['error'].rstrip('.')}{where}", USAGE)
