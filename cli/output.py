@@ -16,6 +16,12 @@ from typing import Any, NoReturn
 
 import click
 
+HINTS = {
+    -13: "`chainyard wallet unlock`",
+    -18: "`chainyard wallet list` shows the wallets",
+    -19: "name it with --wallet; `chainyard wallet list` shows the wallets",
+}
+"""What to do about an RPC error, by its code."""
 RPC_ERROR, USAGE, NO_CONNECTION, VALIDATION, START, MACHINE, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
 
 
@@ -161,9 +167,9 @@ def call(client: Any, method: str, *params: Any, **named: Any) -> Any:
     try:
         return client.call(method, *params, **named)
     except RpcError as e:
-        raise CliError(
-            e.message.splitlines()[0] if e.code == -1 else e.message, RPC_ERROR, code=e.code, data=e.data
-        ) from e
+        message = e.message.splitlines()[0] if e.code == -1 else e.message
+        hint = HINTS.get(e.code, "")
+        raise CliError(message.removeprefix("Error: "), RPC_ERROR, hint, e.code, e.data) from e
     except NoConnection as e:
         raise CliError(str(e), NO_CONNECTION, "is the node running?") from e
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from cli.amounts import shown
 from cli.output import USAGE, CliError, call, connect, emit, node_options, table, wants_json
 from cli.secrets import ask, stdin_option, unlocked
 
@@ -154,9 +155,9 @@ def restore(
             **({"passphrase": passphrase} if passphrase else {}),
         )
     balances = call(client.wallet(name), "getbalances")["mine"]
-    emit(
-        {**result, "balances": balances}, lambda r: f"wallet {name or '(default)'} restored: {balances['trusted']} btc"
-    )
+    ready, waiting = shown(balances["trusted"]), shown(balances["untrusted_pending"])
+    text = f"wallet {name or '(default)'} restored: {ready} spendable, {waiting} pending"
+    emit({**result, "balances": balances}, lambda _: text)
 
 
 @wallet.command("list")
@@ -176,7 +177,12 @@ def list_(**node: Any) -> None:
             row |= {"state": state, "balance": info["balance"], "transactions": info["txcount"]}
         rows.append(row)
     columns = ("name", "loaded", "state", "balance", "transactions")
-    emit(rows, lambda r: table(r, columns) if r else "no wallets - make one with `chainyard wallet create NAME`")
+
+    def show(rows: list[dict[str, Any]]) -> str:
+        lines = [{**r, "balance": shown(r["balance"]) if r["loaded"] else ""} for r in rows]
+        return table(lines, columns) if rows else "no wallets - make one with `chainyard wallet create NAME`"
+
+    emit(rows, show)
 
 
 @wallet.command("load")

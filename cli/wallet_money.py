@@ -6,12 +6,13 @@ Payments are shown before they are made.
 from __future__ import annotations
 
 import datetime
+import sys
 from typing import Any
 
 import click
 
 from cli.amounts import coins, parse_amount, sat_of, shown
-from cli.output import USAGE, CliError, call, emit, table
+from cli.output import USAGE, CliError, call, emit, table, wants_json
 from cli.secrets import stdin_option, unlocked
 from cli.wallet import client_of, wallet_options
 
@@ -144,8 +145,18 @@ def _check_fee(fee: int, size: int, amount: int, allow: bool) -> None:
 
 
 def _ask(text: str, sure: bool) -> None:
-    click.echo(text, err=True)
-    if not sure and not click.confirm("Send it?", err=True):
+    """Show what will be sent, and ask. Raises CliError where the answer is no, or where there is nobody to ask."""
+    if not (sure and wants_json()):
+        click.echo(text, err=True)
+    _confirm("Send it?", sure)
+
+
+def _confirm(question: str, sure: bool) -> None:
+    if sure:
+        return
+    if not sys.stdin.isatty():
+        raise CliError("nothing was sent: there is no terminal to ask", USAGE, "say --yes to send without a question")
+    if not click.confirm(question, err=True):
         raise CliError("nothing was sent", USAGE)
 
 
@@ -298,8 +309,7 @@ def bump_(txid: str, fee_rate: str | None, allow_high_fee: bool, sure: bool, fro
     row = call(client, "gettransaction", txid)
     if not sure:
         click.echo(f"{txid} pays a fee of {shown(-row.get('fee', 0))}", err=True)
-        if not click.confirm("Replace it by one with a higher fee?", err=True):
-            raise CliError("nothing was sent", USAGE)
+        _confirm("Replace it by one with a higher fee?", sure)
     with unlocked(client, from_stdin):
         done = call(client, "bumpfee", txid, options)
     emit(done, lambda r: f"{r['txid']}\nfee {shown(r['origfee'])} -> {shown(r['fee'])}")

@@ -211,6 +211,8 @@ async def backup_wallet(wallets: Wallets, call: Call, destination: str) -> None:
     """Copy the wallet file to a file, or into a directory; what it lacks the chain tells again."""
 
     def work(wallet: Wallet) -> None:
+        if "\0" in destination:
+            raise RpcError(WALLET_ERROR, "Error: Wallet backup failed!")
         target = Path(destination).expanduser()
         if target.is_dir():
             target = target / f"{wallet.name or 'wallet'}.json"
@@ -239,7 +241,7 @@ async def restore_wallet(
         source, target = Path(backup_file).expanduser(), wallets.path(wallet_name) / WALLET_FILE
         try:
             data = disk.read(source)
-        except OSError:
+        except (OSError, ValueError):
             data = None
         if data is None:
             raise RpcError(INVALID_PARAMETER, "Backup file does not exist")
