@@ -3,7 +3,7 @@
 It knows no trie, no transaction type and no block format; whoever calls `run` translates those into the records here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -241,6 +241,10 @@ class NonceOverflow(Halt):
     text = "nonce uint64 overflow"
 
 
+class Cancelled(Exception):
+    """The caller of `run` asked it to stop. No halt: it leaves `run`, and the world must be thrown away."""
+
+
 class Frame:
     """A message while it runs. Mutable on purpose: it is the machine's registers."""
 
@@ -261,13 +265,21 @@ class Frame:
         "return_data",
         "snapshot",
         "stack",
+        "stop",
         "tracer",
         "tx",
         "world",
     )
 
     def __init__(
-        self, message: Message, world: World, block: BlockContext, tx: TxContext, fork: "Fork", tracer: "Tracer | None"
+        self,
+        message: Message,
+        world: World,
+        block: BlockContext,
+        tx: TxContext,
+        fork: "Fork",
+        tracer: "Tracer | None" = None,
+        stop: Sized = (),
     ) -> None:
         self.message = message
         self.world = world
@@ -275,6 +287,7 @@ class Frame:
         self.tx = tx
         self.fork = fork
         self.tracer = tracer
+        self.stop = stop  # not empty once the run is to be given up
         self.address = message.target
         self.gas = message.gas
         self.code = b""

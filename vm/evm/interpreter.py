@@ -3,12 +3,15 @@
 It knows no transaction: intrinsic gas, refunds and fees are the ledger's.
 """
 
+from collections.abc import Sized
+
 from vm.evm.addresses import delegate_of
 from vm.evm.api import (
     ENDED,
     AddressCollision,
     BlockContext,
     CallDepth,
+    Cancelled,
     CodeStorageOutOfGas,
     CodeTooLarge,
     Fork,
@@ -37,10 +40,19 @@ NONCE_LIMIT = 2**64 - 1
 
 
 def run(
-    message: Message, world: World, block: BlockContext, tx: TxContext, fork: Fork, tracer: Tracer | None = None
+    message: Message,
+    world: World,
+    block: BlockContext,
+    tx: TxContext,
+    fork: Fork,
+    tracer: Tracer | None = None,
+    stop: Sized = (),
 ) -> Result:
-    """Carry out a call or a creation. What failed has left no change in the world but the caller's nonce."""
-    frame = Frame(message, world, block, tx, fork, tracer)
+    """Carry out a call or a creation. What failed has left no change in the world but the caller's nonce.
+
+    Another thread may end the run by putting anything into `stop`, a list. Raises Cancelled then, and for nothing else.
+    """
+    frame = Frame(message, world, block, tx, fork, tracer, stop)
     waiting: list[Frame] = []
     if tracer:
         tracer.enter(frame)
@@ -51,7 +63,7 @@ def run(
         if result is None:  # the frame waits for a call
             assert frame.pending is not None
             waiting.append(frame)
-            frame = Frame(frame.pending, world, block, tx, fork, tracer)
+            frame = Frame(frame.pending, world, block, tx, fork, tracer, stop)
             if tracer:
                 tracer.enter(frame)
             result = _begin(frame)
@@ -157,9 +169,11 @@ def _execute(frame: Frame) -> Result | None:
 def _loop(frame: Frame) -> None:
     """Run until the frame ends or waits: in compiled regions where control came often, else step by step."""
     book = frame.book
-    regions, heat = book.regions, book.heat
+    regions, heat, stop = book.regions, book.heat, frame.stop
     pc = frame.pc
     while True:
+        if stop:
+            raise Cancelled
         region = regions.get(pc)
         if region is None:
             count = heat[pc] = heat.get(pc, 0) + 1
@@ -204,6 +218,8 @@ def _traced_loop(frame: Frame, tracer: Tracer) -> None:
     rows, code, stack = frame.fork.rows, frame.code, frame.stack
     end = len(code)
     while (pc := frame.pc) < end:
+        if frame.stop:
+            raise Cancelled
         tracer.step(frame, code[pc])
         run, gas, least, most = rows[code[pc]]
         depth = len(stack)

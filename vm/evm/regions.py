@@ -254,6 +254,7 @@ class _Path:
         self.loops = True
         pairs = [(f"s{k}", value) for k, value in enumerate(reversed(self.items)) if value != f"s{k}"]
         pad = "    " * indent
+        self.lines.append(f"{pad}if stop: raise Cancelled")
         if pairs:
             names, values = zip(*pairs, strict=True)
             self.lines.append(f"{pad}{', '.join(names)} = {', '.join(map(_text, values))}")
@@ -301,7 +302,12 @@ class _Path:
             head += ["n = len(stack)", f"if {' or '.join(test)}: return {stepped(self.start)}"]
         for name, value in (
             *(("message", "frame.message"), ("memory", "frame.memory"), ("world", "frame.world")),
-            *(("address", "frame.address"), ("data", "frame.data"), ("jumps", "frame.book.jumps")),
+            *(
+                ("address", "frame.address"),
+                ("data", "frame.data"),
+                ("jumps", "frame.book.jumps"),
+                ("stop", "frame.stop"),
+            ),
         ):
             if name in whole:
                 head.append(f"{name} = {value}")

@@ -6,7 +6,7 @@ It knows no control flow and no constant gas. Each line says again what a functi
 from typing import Any, Final
 
 from primitives.hashing import keccak256
-from vm.evm.api import InvalidJump, OutOfGas, undefined
+from vm.evm.api import Cancelled, InvalidJump, OutOfGas, undefined
 from vm.evm.gas import expand
 from vm.evm.instructions.arithmetic import power, sign_extended, signed, signed_quotient, signed_rest
 
@@ -14,6 +14,7 @@ M: Final = f"{2**256 - 1:#x}"
 S: Final = f"{2**255:#x}"
 
 NAMES: Final[dict[str, Any]] = {
+    "Cancelled": Cancelled,
     "InvalidJump": InvalidJump,
     "OutOfGas": OutOfGas,
     "expand": expand,

@@ -13,6 +13,7 @@ from tests.vm.evm.world import MemoryWorld
 from vm.evm.addresses import contract_address, salted_address
 from vm.evm.api import (
     AddressCollision,
+    Cancelled,
     CodeTooLarge,
     Fork,
     Frame,
@@ -377,3 +378,34 @@ def test_a_contract_destroyed_and_called_again_still_runs_until_the_transaction_
 def test_halts_stay_inside() -> None:
     """`run` returns whatever happens; its exceptions are a tree of their own."""
     assert all(issubclass(kind, Halt) and not issubclass(kind, ValueError) for kind in Halt.__subclasses__())
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("hot", [1, 10**9])
+@pytest.mark.parametrize("code", [code_of(0x5B, push(0), 0x56), code_of(0x5B, push(1), push(0), 0x57)], ids=str)
+def test_another_thread_can_stop_an_endless_loop(code: bytes, hot: int, traced: bool) -> None:
+    stop: list[bool] = []
+    world = MemoryWorld({SENDER: {"balance": 1}, CONTRACT: {"code": code}})
+    ended: list[BaseException] = []
+
+    def endless() -> None:
+        try:
+            run(
+                Message(SENDER, CONTRACT, 10**14),
+                world,
+                BLOCK,
+                TxContext(SENDER),
+                HOMESTEAD,
+                Depths() if traced else None,
+                stop,
+            )
+        except Cancelled as cancelled:
+            ended.append(cancelled)
+
+    with hot_after(hot):
+        thread = threading.Thread(target=endless)
+        thread.start()
+        stop.append(True)
+        thread.join(10)
+        assert not thread.is_alive()
+    assert len(ended) == 1
