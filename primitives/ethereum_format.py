@@ -20,6 +20,7 @@ class EthereumFormat:
     """Ethereum's codec. `client`: the plain bytes. `store` and `wire`: a length before them, and a block's directives behind."""
 
     name: str = "ethereum"
+    stored_as_sent: bool = True
 
     def read_tx(self, r: Reader, form: Form) -> EthereumTransaction:
         """Read a transaction; one that travels may bring its blobs."""

@@ -1,6 +1,7 @@
 """State: the accounts of one block while it runs (a World of the EVM), over the tries of a root; commit gives the next root.
 
 Knows no transaction and no block rule. Everything that a revert takes back goes through one journal of (dict, key, old value).
+Slots are keys as bytes, whose hashes are salted: contracts choose slots, and integers hash alike by design (modulo 2^61 - 1).
 """
 
 from __future__ import annotations
@@ -58,14 +59,14 @@ class State:
         self._trie = Trie(kv, root)
         self._accounts: dict[bytes, Account | None] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_CODE: b""}
-        self._read: dict[bytes, dict[int, int]] = {}
+        self._read: dict[bytes, dict[bytes, int]] = {}
         """Slots as the storage trie has them."""
-        self._written: dict[bytes, dict[int, int]] = {}
+        self._written: dict[bytes, dict[bytes, int]] = {}
         """Slots written since the last commit."""
         self._dirty: set[bytes] = set()
         self._journal: list[tuple[dict[Any, Any], Any, Any]] = []
         self._marks: list[tuple[int, int, int]] = []
-        self._original: dict[tuple[bytes, int], int] = {}
+        self._original: dict[bytes, int] = {}
         self._transient: dict[Any, Any] = {}
         self._warm: dict[Any, Any] = {}
         self._created: dict[Any, Any] = {}
@@ -182,6 +183,9 @@ class State:
 
     def storage(self, address: bytes, slot: int) -> int:
         """The value of a slot."""
+        return self._stored(address, slot.to_bytes(32, "big"))
+
+    def _stored(self, address: bytes, slot: bytes) -> int:
         written = self._written.get(address)
         if written is not None:
             value = written.get(slot)
@@ -195,30 +199,32 @@ class State:
             read = self._read[address] = {}
         value = read.get(slot)
         if value is None:
-            data = Trie(self._kv, account[2]).get(keccak256(slot.to_bytes(32, "big")))
+            data = Trie(self._kv, account[2]).get(keccak256(slot))
             value = read[slot] = 0 if data is None else int.from_bytes(cast(bytes, rlp.decode(data)), "big")
         return value
 
     def set_storage(self, address: bytes, slot: int, value: int) -> None:
         """Set the value of a slot."""
-        key = (address, slot)
+        place = slot.to_bytes(32, "big")
+        key = address + place
         if key not in self._original:
-            self._original[key] = self.storage(address, slot)
+            self._original[key] = self._stored(address, place)
         if self.account(address) is None:
             self._set(address, NEW)
         written = self._written.get(address)
         if written is None:
             written = self._written[address] = {}
-        self._journal.append((written, slot, written.get(slot, _ABSENT)))
-        written[slot] = value
+        self._journal.append((written, place, written.get(place, _ABSENT)))
+        written[place] = value
         self._dirty.add(address)
 
     def original_storage(self, address: bytes, slot: int) -> int:
         """The value that the slot had when this transaction began; zero where the account was created in it."""
         if address in self._created:
             return 0
-        value = self._original.get((address, slot))
-        return self.storage(address, slot) if value is None else value
+        place = slot.to_bytes(32, "big")
+        value = self._original.get(address + place)
+        return self._stored(address, place) if value is None else value
 
     def has_storage(self, address: bytes) -> bool:
         """Whether any slot is not zero (EIP-7610)."""
@@ -233,11 +239,11 @@ class State:
 
     def transient(self, address: bytes, slot: int) -> int:
         """The value of a slot that lives for this transaction only (EIP-1153)."""
-        return cast(int, self._transient.get((address, slot), 0))
+        return cast(int, self._transient.get(address + slot.to_bytes(32, "big"), 0))
 
     def set_transient(self, address: bytes, slot: int, value: int) -> None:
         """Set the value of a transient slot."""
-        key = (address, slot)
+        key = address + slot.to_bytes(32, "big")
         self._journal.append((self._transient, key, self._transient.get(key, _ABSENT)))
         self._transient[key] = value
 
@@ -258,7 +264,7 @@ class State:
 
     def warm_slot(self, address: bytes, slot: int) -> bool:
         """Warm the slot and tell whether it was warm before (EIP-2929)."""
-        key = (address, slot)
+        key = address + slot.to_bytes(32, "big")
         if key in self._warm:
             return True
         self._journal.append((self._warm, key, _ABSENT))
@@ -269,10 +275,7 @@ class State:
         """The addresses that are warm, each with its warm slots (eth_createAccessList)."""
         slots: dict[bytes, list[int]] = {}
         for key in self._warm:
-            if isinstance(key, tuple):
-                slots.setdefault(key[0], []).append(key[1])
-            else:
-                slots.setdefault(key, [])
+            slots.setdefault(key[:20], []).extend([int.from_bytes(key[20:], "big")] if key[20:] else ())
         return ((address, tuple(found)) for address, found in slots.items())
 
     def add_log(self, address: bytes, topics: tuple[bytes, ...], data: bytes) -> None:
@@ -363,10 +366,10 @@ class State:
         self.root = self._trie.commit()
         return self.root
 
-    def _commit_storage(self, address: bytes, root: bytes, written: dict[int, int]) -> bytes:
+    def _commit_storage(self, address: bytes, root: bytes, written: dict[bytes, int]) -> bytes:
         trie = Trie(self._kv, root)
         for slot, value in written.items():
-            key = keccak256(slot.to_bytes(32, "big"))
+            key = keccak256(slot)
             if value:
                 trie.put(key, rlp.encode(number(value)))
             else:
