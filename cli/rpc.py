@@ -12,10 +12,10 @@ import click
 from cli.output import NO_CONNECTION, USAGE, CliError, call, connect, emit, node_options, table
 
 _STRINGS = {
-    "getblock": {0}, "getblockheader": {0}, "getrawtransaction": {0, 2}, "sendtoaddress": {0, 2, 3}, "walletpassphrase": {0}, "setban": {0, 1},
-    "createwallet": {0, 3}, "encryptwallet": {0}, "setlabel": {0, 1}, "getnewaddress": {0, 1}, "addnode": {0, 1}, "disconnectnode": {0},
-    "sendrawtransaction": {0}, "decoderawtransaction": {0}, "submitblock": {0}, "signmessage": {0, 1}, "verifymessage": {0, 1, 2},
-    "walletpassphrasechange": {0, 1}, "loadwallet": {0}, "unloadwallet": {0}, "gettransaction": {0}, "invalidateblock": {0},
+    "addnode": {0, 1}, "createwallet": {0, 3}, "decoderawtransaction": {0}, "disconnectnode": {0}, "encryptwallet": {0}, "getblock": {0},
+    "getblockheader": {0}, "getnewaddress": {0, 1}, "getrawtransaction": {0, 2}, "gettransaction": {0}, "invalidateblock": {0},
+    "loadwallet": {0}, "sendrawtransaction": {0}, "sendtoaddress": {0, 2, 3}, "setban": {0, 1}, "setlabel": {0, 1}, "signmessage": {0, 1},
+    "submitblock": {0}, "unloadwallet": {0}, "verifymessage": {0, 1, 2}, "walletpassphrase": {0}, "walletpassphrasechange": {0, 1},
 }  # fmt: skip
 """Positions that are strings even where they look like numbers; all else that parses as JSON is JSON."""
 

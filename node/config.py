@@ -156,7 +156,7 @@ def _convert(name: str, value: Any, origin: str) -> Any:
         if wanted is bool:
             return value if isinstance(value, bool) else _TRUTH[str(value).lower()]
         if wanted is int:
-            if isinstance(value, bool) or isinstance(value, float):
+            if isinstance(value, bool | float):
                 raise ValueError
             return int(value)
         if wanted is str:

@@ -1,4 +1,4 @@
-"""Gate: the way into the mempool. It asks the ledger, then the pool, parks what lacks something, and admits again after every change of tip.
+"""Gate: the way into the mempool: ask the ledger, then the pool, park what lacks something, admit again when the tip changed.
 
 It runs on the chain thread and knows no family, peer or RPC.
 """

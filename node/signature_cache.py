@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class BoundedCache:
-    """A set of keys with a bound; the oldest goes first. Keys are hashes, and Python salts the hash of bytes, so nobody can aim at a slot."""
+    """A set of keys with a bound; the oldest goes first. Python salts the hash of bytes, so nobody can aim at a slot."""
 
     __slots__ = ("_keys", "most")
 

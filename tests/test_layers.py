@@ -12,7 +12,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "primitives": 1, "storage": 1, "vm": 2, "p2p": 2, "ledger": 3, "wallet": 3, "consensus": 4, "chains": 5, "node": 6, "lab": 7, "cli": 8,
 }  # fmt: skip
-BESIDE = {"storage": {"primitives"}, "wallet": {"primitives", "storage", "vm"}, "p2p": {"primitives"}, "ledger": {"primitives", "storage", "vm"}}
+BESIDE = {
+    "storage": {"primitives"},
+    "wallet": {"primitives", "storage", "vm"},
+    "p2p": {"primitives"},
+    "ledger": {"primitives", "storage", "vm"},
+}
 """What a package may import where its floor alone would say too much or too little."""
 OUTSIDE = {"chainyard": set(FLOORS)}
 """Packages for other people's code: they import none of ours."""
@@ -49,13 +54,20 @@ def test_a_package_imports_lower_floors_only(package: str) -> None:
 
 
 def test_the_users_package_imports_none_of_ours() -> None:
-    wrong = [f"{p.relative_to(ROOT)} imports {n}" for p in files("chainyard") for n in imports(p) if n.split(".")[0] in FLOORS]
+    wrong = [
+        f"{p.relative_to(ROOT)} imports {n}"
+        for p in files("chainyard")
+        for n in imports(p)
+        if n.split(".")[0] in FLOORS
+    ]
     assert not wrong, "\n".join(wrong)
 
 
 def test_no_two_files_import_each_other_in_a_circle() -> None:
     modules = {
-        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p for package in FLOORS for p in files(package)
+        ".".join(p.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): p
+        for package in FLOORS
+        for p in files(package)
     }
     graph = {name: imports(path) & modules.keys() - {name} for name, path in modules.items()}
     done: set[str] = set()
