@@ -57,10 +57,10 @@ def test_a_gap_waits_until_it_is_closed() -> None:
     pool = Pool()
     late, middle, first = transfer(2), transfer(1), transfer(0)
     with pytest.raises(Missing) as e:
-        pool.gate.submit(late, pool.at)
+        pool.gate.submit(late, pool.at, source=7)
     assert e.value.hashes == (token(ACCOUNTS[0], 1),)
     with pytest.raises(Missing):
-        pool.gate.submit(middle, pool.at)
+        pool.gate.submit(middle, pool.at, source=7)
     assert pool.submit(first) == [first.id, middle.id, late.id]
     assert pool.best() == [first.id, middle.id, late.id]
 
