@@ -29,6 +29,7 @@ from node.rpc.auth import Credentials, parse_rpcauth, write_cookie
 from node.rpc.catalogue import bitcoin_dispatcher, given
 from node.rpc.server import BitcoinServer, loopback
 from node.signature_cache import BoundedCache
+from node.verify import verify_tail
 from node.wallets import Wallets
 from primitives import native
 from primitives.address import decode as decode_address
@@ -147,6 +148,8 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
                     progress=progress,
                 )
             )
+            if found.directory is not None:
+                await env.on_chain(lambda: verify_tail(node.chain, level=3))
         node.attach(loop)
         folder = found.directory.path if found.directory is not None else None
         wallets = Wallets(node, (folder or Path(stack.enter_context(_scratch()))) / "wallets", env)
