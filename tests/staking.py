@@ -14,7 +14,7 @@ from node.gate import Position
 from node.mempool import Mempool
 from node.producer import Producer, Purse
 from node.results import TipChanged
-from primitives import secp256k1
+from primitives import merkle, secp256k1
 from primitives.bitcoin import Transaction, TxOutput, outpoint
 from primitives.hashing import hash160
 from primitives.peercoin import PeercoinBlock
@@ -135,3 +135,23 @@ class Mint:
                 return block
             self.now += 15
         raise AssertionError(f"nothing was minted: {staker.told[-1]}")
+
+
+def funded(spec: ChainSpec = STAKE_DEV, blocks: int = 24, stakers: int = 1) -> tuple[Mint, list[KeyStaker]]:
+    """A chain of work whose rewards are the stakers' in turn, old enough to stake."""
+    keys = [KeyStaker(bytes(31) + bytes((11 + n,))) for n in range(stakers)]
+    mint = Mint(spec, keys)
+    for height in range(blocks):
+        staker = keys[height % stakers]
+        mint.work((staker.p2pk, staker.p2pkh, staker.p2wpkh)[height // stakers % 3], 60)
+    return mint, keys
+
+
+def resigned(block: PeercoinBlock, staker: KeyStaker, txs: Sequence[Transaction] = (), **header: Any) -> PeercoinBlock:
+    """The block with other transactions or header fields, under its true root and signed again."""
+    body = tuple(txs) or block.txs
+    root = merkle.root([tx.id for tx in body])
+    head = replace(block.header, **{"merkle_root": root, **header})
+    signature = staker.sign_block(staker.public, head.hash)
+    assert signature is not None
+    return PeercoinBlock(head, body, signature)
