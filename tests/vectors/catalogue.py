@@ -18,6 +18,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "bitcoin_chain",
         "bitcoin_node",
         "bitcoin_delivery",
+        "bitcoin_sync",
         "bitcoin_p2p",
         "bitcoin_wallet",
         "bitcoin_rpc",
