@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cli.output import MACHINE, USAGE, CliError, call, emit, json_option, net_root, table
+from cli.output import MACHINE, USAGE, CliError, call, emit, json_option, net_root, program, table
 from node.client import NoConnection
 from node.rpc.errors import RpcError
 from node.testnet import NetError, Testnet
@@ -67,8 +67,9 @@ def up(count: int, chain: str, fresh: bool, datadir: Path | None) -> None:
 
 
 def _banner(state: dict[str, Any], datadir: Path | None) -> str:
-    first = state["nodes"][0]
-    where = f" --datadir {datadir}" if datadir else ""
+    first, chain = state["nodes"][0], Path(state["chain"]).stem
+    me, where = program(), f" --datadir {datadir}" if datadir else ""
+    cookie = Path(state["datadir"]) / "node1" / chain / ".cookie"
     return "\n".join(
         [
             f"Chainyard: {len(state['nodes'])} nodes of {state['chain']} in {state['datadir']}",
@@ -76,15 +77,12 @@ def _banner(state: dict[str, Any], datadir: Path | None) -> str:
             table(state["nodes"], ("name", "height", "peers", "port", "bitcoin_rpc_port")),
             "",
             "Next:",
-            f"  chainyard wallet create alice --node node1{where}",
-            f"  chainyard net mine 101 --wallet alice{where}",
-            f"  chainyard net status{where}",
-            f"  chainyard rpc --node node1{where} getblockchaininfo",
-            "  curl --user \"$(cat '"
-            + str(Path(state["datadir"]) / "node1" / Path(state["chain"]).stem / ".cookie")
-            + "')\" "
-            f'--data \'{{"method":"getblockcount"}}\' http://127.0.0.1:{first["bitcoin_rpc_port"]}/',
-            f"  chainyard net down{where}",
+            f"  {me} wallet create alice --node node1{where}",
+            f"  {me} net mine 101 --wallet alice{where}",
+            f"  {me} net status{where}",
+            f"  {me} rpc --node node1{where} getblockchaininfo",
+            f'  curl --user "$(cat \'{cookie}\')" --data \'{{"method":"getblockcount"}}\' http://127.0.0.1:{first["bitcoin_rpc_port"]}/',
+            f"  {me} net down{where}",
         ]
     )
 

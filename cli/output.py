@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -146,6 +147,14 @@ def connect(
         NO_CONNECTION,
         "start one with `chainyard dev` or `chainyard net up`, or name it with --rpc-url",
     )
+
+
+def program() -> str:
+    """What to type for this program: its name where the shell finds it, else the path of its script."""
+    own = Path(sys.argv[0])
+    if shutil.which("chainyard") or own.name != "chainyard":
+        return "chainyard"
+    return os.path.relpath(own) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def net_root(datadir: Path | None) -> Path:
