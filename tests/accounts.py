@@ -46,7 +46,12 @@ class AccountChain(Chain):
     """A chain under one fork's rules, with five rich accounts."""
 
     def __init__(
-        self, rules: AccountRules, engine: Any = None, difficulty: int = 0, schedule: Schedule | None = None, **more: Any
+        self,
+        rules: AccountRules,
+        engine: Any = None,
+        difficulty: int = 0,
+        schedule: Schedule | None = None,
+        **more: Any,
     ) -> None:
         schedule = schedule or always(rules, CHAIN_ID)
         first = schedule.at(0, 0, difficulty)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ledger.account.blobs import check_sidecar
 from ledger.account.rules import AccountRules
 from ledger.api import Admission, Cluster
 from primitives.errors import Refused
@@ -46,7 +47,9 @@ class GethPolicy:
         if tx.kind == BLOB:
             if tx.blob_fee_cap < 1:
                 raise Refused("transaction underpriced", "blob fee cap 0, minimum needed 1")
-            if tx.sidecar is None and self.needs_sidecar:
+            if tx.sidecar is not None:
+                check_sidecar(tx, tx.sidecar, cells=rules.fork.tx_blob_cap is not None)
+            elif self.needs_sidecar:
                 raise Refused("missing sidecar in blob transaction")
 
     def rate(self, admission: Admission, base_fee: int) -> int:

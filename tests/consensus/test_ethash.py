@@ -53,7 +53,7 @@ def test_the_cache_is_the_twins(seed: bytes, nodes: int) -> None:
     assert ours == twins
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**31), st.binary(min_size=32, max_size=32), st.integers(0, 2**64 - 1))
 def test_items_and_hashes_are_the_twins(index: int, work: bytes, nonce: int) -> None:
     cache, size = bytes(build_cache(1, TINY)), dataset_size(1, TINY)
@@ -87,15 +87,15 @@ def test_a_dataset_that_was_stopped_leaves_no_file(tmp_path: Path) -> None:
 
 def test_search_is_the_twins_and_can_be_stopped() -> None:
     cache, size = build_cache(0, TINY), dataset_size(0, TINY)
-    arguments = (cache, size, b"\7" * 32, boundary(9), 5, 200)
+    arguments = (cache, size, b"\7" * 32, boundary(3), 5, 20)
     found = native.search(*arguments, bytearray(1))
     assert found == twin.search(*arguments, bytearray(1))
     nonce, mix, tried = found
     assert nonce == 5 + tried - 1
-    assert result_of(b"\7" * 32, nonce, mix) <= boundary(9)
+    assert result_of(b"\7" * 32, nonce, mix) <= boundary(3)
     assert native.search(*arguments, bytearray(b"\1")) == (None, None, 0) == twin.search(*arguments, bytearray(b"\1"))
-    hopeless = (cache, size, b"\7" * 32, boundary(1 << 250), 0, 7, bytearray(1))
-    assert native.search(*hopeless) == (None, None, 7) == twin.search(*hopeless)
+    hopeless = (cache, size, b"\7" * 32, boundary(1 << 250), 0, 3, bytearray(1))
+    assert native.search(*hopeless) == (None, None, 3) == twin.search(*hopeless)
 
 
 def test_bad_buffers_are_refused() -> None:
@@ -116,11 +116,11 @@ def test_bad_buffers_are_refused() -> None:
 
 def test_many_threads_find_one_seal() -> None:
     cache, size = build_cache(0, TINY), dataset_size(0, TINY)
-    found = search(cache, size, b"\3" * 32, 20_000, 4, never)
+    found = search(cache, size, b"\3" * 32, 2_000, 4, never)
     assert found is not None
     nonce, mix = found
     assert native.hashimoto(cache, size, b"\3" * 32, nonce)[0] == mix
-    assert result_of(b"\3" * 32, nonce, mix) <= boundary(20_000)
+    assert result_of(b"\3" * 32, nonce, mix) <= boundary(2_000)
 
 
 def test_a_miner_stops_when_it_is_told() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ HEADER = EthereumHeader(
     b"\1" * 32, EMPTY_OMMERS, b"\2" * 20, b"\3" * 32, EMPTY_ROOT, EMPTY_ROOT, bytes(256), 131_072, 7, 30_000_000, 21_000,
     1_700_000_000, b"extra", b"\4" * 32, b"\5" * 8,
 )  # fmt: skip
-OPTIONAL = {
+OPTIONAL: dict[str, Any] = {
     "base_fee": 10**9, "withdrawals_root": EMPTY_ROOT, "blob_gas_used": 131_072, "excess_blob_gas": 0,
     "parent_beacon_root": b"\6" * 32, "requests_hash": b"\7" * 32,
 }  # fmt: skip
@@ -80,7 +81,16 @@ def test_a_header_of_another_length_is_refused(count: int) -> None:
 
 @pytest.mark.parametrize(
     ("at", "bad"),
-    [(0, b"\1" * 31), (2, b"\1" * 21), (6, bytes(255)), (7, b"\0\1"), (8, b"\0"), (9, b"\1" * 9), (14, bytes(7)), (12, [])],
+    [
+        (0, b"\1" * 31),
+        (2, b"\1" * 21),
+        (6, bytes(255)),
+        (7, b"\0\1"),
+        (8, b"\0"),
+        (9, b"\1" * 9),
+        (14, bytes(7)),
+        (12, []),
+    ],
 )
 def test_a_field_of_another_form_is_refused(at: int, bad: rlp.Item) -> None:
     items = header_item(HEADER)

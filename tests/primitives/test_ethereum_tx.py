@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from primitives import rlp
 from primitives.errors import DecodeError, InvalidTx
+from primitives.ethereum_fields import as_list
 from primitives.ethereum_tx import (
     ACCESS_LIST,
     BLOB,
@@ -81,7 +83,7 @@ def test_a_changed_copy_forgets_hash_bytes_and_sender() -> None:
 @pytest.mark.parametrize(
     "change", [{"r": 0}, {"s": 0}, {"r": CURVE_ORDER}, {"s": CURVE_ORDER}, {"v": 2}, {"r": 5, "s": 1}]
 )
-def test_a_signature_out_of_range_has_no_sender(change: dict[str, int]) -> None:
+def test_a_signature_out_of_range_has_no_sender(change: dict[str, Any]) -> None:
     tx = replace(sign(make(DYNAMIC_FEE), KEYS[0]), **change)
     with pytest.raises(InvalidTx) as e:
         _ = tx.sender
@@ -110,7 +112,7 @@ def test_an_unknown_type_is_refused(kind: int) -> None:
 
 @pytest.mark.parametrize("kind", [BLOB, SET_CODE])
 def test_types_that_cannot_create_are_refused_without_recipient(kind: int) -> None:
-    body = list(rlp.decode(sign(make(kind), KEYS[0]).raw[1:]))
+    body: list[rlp.Item] = list(as_list(rlp.decode(sign(make(kind), KEYS[0]).raw[1:])))
     body[5] = b""
     with pytest.raises(DecodeError, match="recipient"):
         decode_transaction(bytes((kind,)) + rlp.encode(body))
@@ -132,7 +134,9 @@ def test_blobs_travel_with_their_transaction_and_leave_its_hash_alone() -> None:
 def test_an_authorization_names_its_signer() -> None:
     authorization = authorize(KEYS[3], 0, b"\7" * 20, 2**64 - 2)
     assert authorization.authority == ACCOUNTS[3]
-    assert replace(authorization, s=CURVE_ORDER - authorization.s, y_parity=1 - authorization.y_parity).authority is None
+    assert (
+        replace(authorization, s=CURVE_ORDER - authorization.s, y_parity=1 - authorization.y_parity).authority is None
+    )
     assert replace(authorization, y_parity=2).authority is None
     assert replace(authorization, r=0).authority is None
 

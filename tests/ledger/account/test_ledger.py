@@ -37,7 +37,16 @@ from tests.accounts import ACCOUNTS, CHAIN_ID, KEYS, MINER, AccountChain, draft_
 from tests.vectors.ethereum_data import Memory
 
 POW = Unsealed(Difficulty(((0, eras.LONDON),)))
-ALL_RULES = [rules.FRONTIER, rules.BYZANTIUM, rules.BERLIN, rules.LONDON, rules.SHANGHAI, rules.CANCUN, rules.PRAGUE, rules.OSAKA]
+ALL_RULES = [
+    rules.FRONTIER,
+    rules.BYZANTIUM,
+    rules.BERLIN,
+    rules.LONDON,
+    rules.SHANGHAI,
+    rules.CANCUN,
+    rules.PRAGUE,
+    rules.OSAKA,
+]
 
 
 def make_chain(fork: rules.AccountRules = rules.OSAKA, **more: Any) -> AccountChain:
@@ -181,7 +190,11 @@ def test_the_gas_limit_moves_by_less_than_a_part_of_it() -> None:
 def test_another_body_is_mutated_and_does_not_condemn_the_header() -> None:
     chain = make_chain(rules.LONDON)
     block = chain.make(transfer(0))
-    for other in (replace(block, txs=()), replace(block, side_headers=(chain.tip.header,)), replace(block, withdrawals=())):
+    for other in (
+        replace(block, txs=()),
+        replace(block, side_headers=(chain.tip.header,)),
+        replace(block, withdrawals=()),
+    ):
         with pytest.raises(Mutated):
             chain.ledger.check_block(other, chain.branch(chain.tip))
     chain.accept(block)
@@ -190,7 +203,10 @@ def test_another_body_is_mutated_and_does_not_condemn_the_header() -> None:
 def rebuilt(chain: AccountChain, block: EthereumBlock, *txs: Any) -> EthereumBlock:
     """The block with other transactions and the root that fits them."""
     return EthereumBlock(
-        replace(block.header, transactions_root=list_root([tx.raw for tx in txs])), txs, block.side_headers, block.withdrawals
+        replace(block.header, transactions_root=list_root([tx.raw for tx in txs])),
+        txs,
+        block.side_headers,
+        block.withdrawals,
     )
 
 
@@ -284,7 +300,9 @@ def test_ommers_named_on_another_branch_may_be_named_here() -> None:
 
 
 def test_a_schedule_switches_by_block_and_by_time() -> None:
-    schedule = Schedule(CHAIN_ID, (Step(rules.LONDON), Step(rules.PARIS, block=2), Step(rules.SHANGHAI, time=1_000_003)))
+    schedule = Schedule(
+        CHAIN_ID, (Step(rules.LONDON), Step(rules.PARIS, block=2), Step(rules.SHANGHAI, time=1_000_003))
+    )
     assert [schedule.at(n, t).name for n, t in ((1, 0), (2, 0), (2, 1_000_003))] == ["London", "Paris", "Shanghai"]
     chain = AccountChain(rules.LONDON, schedule=schedule)
     names = [schedule.of(chain.mine().header).name for _ in range(3)]

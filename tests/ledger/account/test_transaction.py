@@ -59,7 +59,10 @@ def refused(tx: EthereumTransaction, state: State | None = None, fork: rules.Acc
         ({"value": 2**256 - 1, "fee_cap": 2**256 - 1}, "insufficient funds for gas * price + value: "),
         ({"chain_id": 1}, "invalid chain id for signer: have 1 want 31337"),
         ({"kind": 0, "chain_id": 1}, "invalid chain id for signer: have 1 want 31337"),
-        ({"to": None, "data": bytes(49_153), "gas_limit": 10**7}, "max initcode size exceeded: code size 49153 limit 49152"),
+        (
+            {"to": None, "data": bytes(49_153), "gas_limit": 10**7},
+            "max initcode size exceeded: code size 49153 limit 49152",
+        ),
         ({"kind": BLOB, "blob_fee_cap": 1}, "blob transaction missing blob hashes: "),
         ({"kind": BLOB, "blob_fee_cap": 1, "blob_hashes": (b"\2" * 32,)}, "blob has invalid hash version: blob 0"),
         ({"kind": BLOB, "blob_hashes": (b"\1" * 32,) * 7}, "blob transaction has too many blobs: have 7, max: 6"),

@@ -20,6 +20,17 @@ _SECRET_POINT = bytes.fromhex(
 )
 
 
+def point_of(data: bytes) -> G1Point:
+    """Read a compressed point in its one lawful form. Raises ValueError.
+
+    The library takes any bytes with the flag of the point at infinity for it; the specification does not.
+    """
+    point = G1Point.from_compressed_bytes(data)
+    if point.to_compressed_bytes() != data:
+        raise ValueError("point not in canonical form")
+    return point
+
+
 def _run(data: bytes) -> bytes:
     """Give the setup's size and modulus for a proof that holds. Raises PrecompileFailed for any other input."""
     if len(data) != 192:
@@ -30,7 +41,7 @@ def _run(data: bytes) -> bytes:
     if point >= _MODULUS or value >= _MODULUS:
         raise PrecompileFailed("invalid field element")
     try:
-        commitment, proof = G1Point.from_compressed_bytes(data[96:144]), G1Point.from_compressed_bytes(data[144:192])
+        commitment, proof = point_of(data[96:144]), point_of(data[144:192])
     except ValueError as error:
         raise PrecompileFailed("invalid point") from error
     # e(C - y G1, G2) == e(proof, (tau - z) G2)
