@@ -78,7 +78,8 @@ class AccountChain(Chain):
         """An unsealed block on the tip; fields of the draft may be given."""
         branch = self.branch(self.tip)
         draft = self.engine.propose(branch, self.view(), Purse(), 0, lambda: False)
-        admissions = [Admission(tx, tx.id, *[frozenset[bytes]()] * 3, 0, 0, 0) for tx in txs]
+        none = frozenset[bytes]()
+        admissions = [Admission(tx, tx.id, none, none, none, 0, 0, 0) for tx in txs]
         block, delta, _ = self.ledger.assemble(replace(draft, **more), admissions, branch, self.view())
         return block, delta
 
