@@ -184,7 +184,9 @@ class Ledger(Protocol[B, H]):
         """The most of each resource that a block's pooled transactions may take, by lane (see Admission.resources)."""
         ...
 
-    def assemble(self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV) -> tuple[Any, Delta, Applied]:
+    def assemble(
+        self, draft: Draft, txs: Sequence[Admission], branch: Branch[Any], state: KV
+    ) -> tuple[Any, Delta, Applied]:
         """An unsealed block on `branch.tip`, executed once, what it changes and what it brings about; drops what does not apply."""
         ...
 
