@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -23,10 +24,13 @@ from node.env import RealEnv
 from node.node import Node
 from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
 from node.peering import Peering
+from node.pool_file import read_pool, write_pool
 from node.producer import Purse
 from node.progress import Progress
 from node.rpc.auth import Credentials, parse_rpcauth, write_cookie
 from node.rpc.catalogue import bitcoin_dispatcher, given
+from node.rpc.dispatch import Call
+from node.rpc.errors import RpcError
 from node.rpc.server import BitcoinServer, loopback
 from node.signature_cache import BoundedCache
 from node.verify import verify_tail
@@ -36,6 +40,7 @@ from primitives.address import decode as decode_address
 from primitives.errors import DecodeError, SystemFault
 
 log = logging.getLogger("chainyard.node")
+calls = logging.getLogger("chainyard.rpc")
 
 INTERRUPTED, MACHINE = 130, 6
 ANYONE = b"\x51"
@@ -148,8 +153,11 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
                     progress=progress,
                 )
             )
-            if found.directory is not None:
+            if (directory := found.directory) is not None:
                 await env.on_chain(lambda: verify_tail(node.chain, level=3))
+                taken, refused = await env.on_chain(lambda: read_pool(node, directory.path))
+                if taken or refused:
+                    log.info("mempool: %d transactions are back, %d are not", taken, refused)
         node.attach(loop)
         folder = found.directory.path if found.directory is not None else None
         wallets = Wallets(node, (folder or Path(stack.enter_context(_scratch()))) / "wallets", env)
@@ -168,6 +176,8 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
             node.stop_mining()
             for task in work:
                 task.cancel()
+    if found.directory is not None and node.fault is None:
+        write_pool(node, found.directory.path)
     if node.fault is not None:
         raise StartError(str(node.fault), MACHINE)
     return 0
@@ -191,6 +201,7 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     dispatcher = bitcoin_dispatcher(
         node, daemon.peering, daemon, {Wallets: given(daemon.wallets)}, node.spec.rpc, _allowed(config)
     )
+    dispatcher.on_call = log_call(logging.INFO if sys.stderr.isatty() and not config.quiet else logging.DEBUG)
     server = BitcoinServer(env, dispatcher, credentials)
     port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port
     try:
@@ -212,6 +223,18 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
             stack.callback(env.disk.remove, daemon.directory / name)
     announce(state)
     log.info("%s at height %d, tip %s", node.spec.name, node.chain.tip.height, node.chain.tip.hash[::-1].hex())
+
+
+def log_call(level: int) -> Callable[[Call, str, float, RpcError | None], None]:
+    """Logs each call: the method, never its parameters, which may hold a key."""
+
+    def write(call: Call, method: str, seconds: float, error: RpcError | None) -> None:
+        if calls.isEnabledFor(level):
+            where = f" of wallet {call.wallet}" if call.wallet else ""
+            what = f", error {error.code}" if error is not None else ""
+            calls.log(level, "%s%s %.1f ms%s", method[:60], where, seconds * 1000, what)
+
+    return write
 
 
 async def _load_wallets(daemon: Daemon, progress: Progress) -> None:

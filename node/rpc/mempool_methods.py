@@ -7,6 +7,7 @@ from typing import Any
 
 from node.mempool import Pooled, PoolView
 from node.node import Node, Snapshot
+from node.pool_file import write_pool
 from node.rpc.api import Control
 from node.rpc.errors import INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, TYPE_ERROR, RpcError
 from node.rpc.lookup import check_keys
@@ -170,11 +171,8 @@ async def save_mempool(node: Node, control: Control) -> dict[str, str]:
     folder = control.data_directory
     if folder is None:
         raise RpcError(MISC_ERROR, "Unable to dump mempool to disk")
-    entries = sorted(node.pool.view().entries.values(), key=lambda e: e.sequence)
-    lines = [f"{e.tx.raw.hex()} {e.time} {e.fee_delta}\n" for e in entries]
-    path = folder / "mempool.txt"
     try:
-        await node.env.on_worker(lambda: node.env.disk.write(path, "".join(lines).encode()))
+        path = await node.env.on_worker(lambda: write_pool(node, folder))
     except OSError:
         raise RpcError(MISC_ERROR, "Unable to dump mempool to disk") from None
     return {"filename": str(path)}
