@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from struct import Struct
 from typing import Final
 
@@ -90,13 +91,14 @@ def search(
     From version 0.3 on only; nothing older is ever minted anew.
     """
     target = expand(bits).target
+    ceiling = target * weight(coin, last, ages, switches)  # weight only grows, so that most seconds need no more than this
     pack, tail = _STREAM.pack, (coin.block_time, coin.offset, coin.tx_time, coin.index)
     for time in range(last, max(first, coin.block_time + ages.least, coin.tx_time) - 1, -1):
         found = modifier(time)
         if found is None:
             continue
-        most = target * weight(coin, time, ages, switches)
-        proof = sha256d(pack(found, *tail, time))
-        if int.from_bytes(proof, "little") <= most:
+        proof = sha256(sha256(pack(found, *tail, time)).digest()).digest()
+        number = int.from_bytes(proof, "little")
+        if number <= ceiling and number <= target * weight(coin, time, ages, switches):
             return time, proof
     return None

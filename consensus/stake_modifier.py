@@ -11,7 +11,7 @@ from functools import cached_property
 from heapq import heappop, heappush
 from typing import Any, Final, NamedTuple
 
-from consensus.stake_note import ENTROPY, GENERATED, Note, note_of
+from consensus.stake_note import ENTROPY, GENERATED, Note, lent, note_of
 from ledger.utxo.switches import Switches
 from primitives.chain import Branch, Entry
 from primitives.hashing import hash160, sha256d
@@ -108,9 +108,9 @@ def candidates(rule: ModifierRule, branch: Branch[Any], start: int) -> list[Cand
         header = entry.header
         if header.timestamp < start:
             break
-        note = note_of(entry, rule.genesis)
-        number = int.from_bytes(entry.hash, "little")
-        found.append(Candidate(header.timestamp, number, entry.hash, note.proof, note.entropy, entry.height))
+        entropy, proof = lent(entry, rule.genesis)
+        hash_ = header.hash
+        found.append(Candidate(header.timestamp, int.from_bytes(hash_, "little"), hash_, proof, entropy, entry.height))
         at += 1
     found.sort()
     return found

@@ -78,6 +78,15 @@ def note_of(entry: Entry[Any], genesis: Note) -> Note:
     raise SystemFault(f"block {entry.hash[::-1].hex()} has no stake note")
 
 
+def lent(entry: Entry[Any], genesis: Note) -> tuple[int, bytes]:
+    """The entropy bit and the kernel's hash of a judged block: all that a modifier draws from it. Raises SystemFault."""
+    raw = entry.note
+    if raw:
+        return raw[0] >> 1 & 1, raw[_FORM.size :]
+    note = note_of(entry, genesis)
+    return note.entropy, note.proof
+
+
 def last_of_kind(branch: Branch[Any], height: int, stake: bool) -> Entry[Any]:
     """The last block of a kind at or below a height; where there is none, the first block, whatever its kind.
 

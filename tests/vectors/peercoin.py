@@ -103,8 +103,8 @@ class Grown:
 # Mainnet
 
 
-@cache
-def _main(root: Path) -> Grown:
+def mainnet_bytes(root: Path) -> list[bytes]:
+    """The blocks of mainnet in order, genesis first."""
     data = lzma.decompress((root / "mainnet" / "mainnet-blocks-0-6505.dat.xz").read_bytes())
     blocks, at = [], 0
     while at < len(data):
@@ -112,7 +112,12 @@ def _main(root: Path) -> Grown:
         size = int.from_bytes(data[at + 4 : at + 8], "little")
         blocks.append(data[at + 8 : at + 8 + size])
         at += 8 + size
-    return Grown(MAINNET, blocks)
+    return blocks
+
+
+@cache
+def _main(root: Path) -> Grown:
+    return Grown(MAINNET, mainnet_bytes(root))
 
 
 def mainnet(root: Path) -> Iterator[Case]:
