@@ -24,6 +24,9 @@ class Book:
     def __init__(self, code: bytes) -> None:
         self.code = code
         self.heat: dict[int, int] = {}  # how often control came to a position
+        self.credit = (
+            0  # gas that was spent in steps, and not yet on compiling: so hostile code cannot make us compile for ever
+        )
         self.regions: dict[int, Callable[[Any], int]] = {}
 
     @cached_property

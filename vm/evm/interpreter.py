@@ -34,7 +34,8 @@ from vm.evm.api import (
 from vm.evm.regions import book_of, compile_region, stepped
 
 DEPTH_LIMIT = 1_024
-HOT = 64  # arrivals at a position before its region is compiled: what compiling costs, the steps have cost by then
+HOT = 32  # arrivals at a position before its region is compiled
+CREDIT = 1  # gas that the code must have spent in steps beyond what its regions have cost
 REGIONS = 1_024  # of one code
 NONCE_LIMIT = 2**64 - 1
 
@@ -177,7 +178,7 @@ def _loop(frame: Frame) -> None:
         region = regions.get(pc)
         if region is None:
             count = heat[pc] = heat.get(pc, 0) + 1
-            if count >= HOT and len(regions) < REGIONS:
+            if count >= HOT and book.credit >= CREDIT and len(regions) < REGIONS:
                 region = regions[pc] = compile_region(book, frame.fork, pc)
         if region is not None:
             pc = region(frame)
@@ -186,10 +187,14 @@ def _loop(frame: Frame) -> None:
             if pc == ENDED:
                 return
             pc = stepped(pc)
-        frame.pc = pc
+        frame.pc, gas = pc, frame.gas
         _step(frame)
-        pc = frame.pc
-        if pc == ENDED or frame.pending is not None:
+        pc, pending = frame.pc, frame.pending
+        book.credit += gas - frame.gas
+        if pending is not None:
+            book.credit -= pending.gas
+            return
+        if pc == ENDED:
             return
 
 

@@ -17,8 +17,9 @@ Region = Callable[[Frame], int]
 """Runs from its start and tells the next position; ENDED if the frame stops or waits; `stepped(pc)` to go on in steps."""
 
 LENGTH = 256  # instructions in one region
+LETTER_GAS, INSTRUCTION_GAS = 5, 100  # what could be run in steps in the time that compiling takes
 KEPT_SIZE = 1 << 16  # bytes of code
-KEPT_REGIONS = 1 << 13  # of all codes; then all are forgotten
+KEPT_SOURCE = 1 << 25  # characters of all regions made; then all are forgotten
 
 _LEAVES = frozenset(("CALL", "CALLCODE", "DELEGATECALL", "STATICCALL", "CREATE", "CREATE2"))
 _ENDS = frozenset(("RETURN", "REVERT", "SELFDESTRUCT"))
@@ -152,10 +153,13 @@ class _Path:
     def _operation(self, instruction: Instruction) -> bool:
         name, fork = instruction.name, self.fork
         operands = [self._pop() for _ in range(instruction.pops)]
-        letters = dict(zip("abc", map(_text, operands), strict=False))
         if name == "ISZERO":
             self._push(_negated(operands[0]))
-        elif name in CONDITIONS:
+            return True
+        # a comparison of comparisons would double their text at each turn
+        operands = [self._assign(_text(o)) if isinstance(o, Condition) else o for o in operands]
+        letters = dict(zip("abc", map(_text, operands), strict=False))
+        if name in CONDITIONS:
             text, opposite = (t.format(**letters) for t in CONDITIONS[name])
             known = all(isinstance(o, int) for o in operands)
             self._push(int(eval(text)) if known else Condition(text, opposite))
@@ -379,17 +383,20 @@ def forget() -> None:
     _book_of.cache_clear()
 
 
-_made = 0
+_written = 0
 
 
 def compile_region(book: Book, fork: Fork, start: int) -> Region:
-    """Compile the path that begins at a position."""
-    global _made
-    _made += 1
-    if _made % KEPT_REGIONS == 0:
-        forget()
+    """Compile the path that begins at a position, and take what that costs from the book's credit."""
+    global _written
     path = _Path(book.code, book.jumps, fork, start)
     path.write()
+    source = path.source()
+    book.credit -= LETTER_GAS * len(source) + INSTRUCTION_GAS * len(path.seen)
+    _written += len(source)
+    if _written > KEPT_SOURCE:
+        _written = 0
+        forget()
     scope: dict[str, Region] = {}
-    exec(compile(path.source(), f"<region {start}>", "exec"), _names(fork), scope)
+    exec(compile(source, f"<region {start}>", "exec"), _names(fork), scope)
     return scope["region"]

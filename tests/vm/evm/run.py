@@ -48,11 +48,11 @@ def execute(
 @contextmanager
 def hot_after(arrivals: int) -> Iterator[None]:
     """Compile regions after so many arrivals: 1 for at once, a large number for never."""
-    before = interpreter.HOT
-    interpreter.HOT = arrivals
+    before = interpreter.HOT, interpreter.CREDIT
+    interpreter.HOT, interpreter.CREDIT = arrivals, -(10**18)
     forget()
     try:
         yield
     finally:
-        interpreter.HOT = before
+        interpreter.HOT, interpreter.CREDIT = before
         forget()

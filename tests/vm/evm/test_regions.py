@@ -1,12 +1,17 @@
 """Compiled regions do what the stepping loop does: gas, output, halts, memory, logs and storage, for any code."""
 
+import time
+
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.vm.evm.run import CONTRACT, code_of, execute, hot_after, push
+from vm.evm import interpreter
 from vm.evm.api import Fork, OutOfGas, StackUnderflow
+from vm.evm.code import Book
 from vm.evm.forks import BERLIN, FORKS, FRONTIER, OSAKA
-from vm.evm.regions import LENGTH
+from vm.evm.regions import LENGTH, compile_region
 
 STEPS, COMPILED = 10**9, 1
 
@@ -77,6 +82,38 @@ def test_a_region_that_lacks_stack_leaves_the_fault_to_the_steps() -> None:
         result, _ = execute(code_of(push(1), 0x01))
     assert isinstance(result.halt, StackUnderflow)
     assert str(result.halt) == "stack underflow (1 <=> 2)"
+
+
+SHAPES = {
+    "comparisons of comparisons": code_of(0x30, 0x30, 0x10, b"\x80\x11" * 120),
+    "negated comparisons": code_of(0x30, 0x30, 0x10, b"\x80\x15\x14" * 80),
+    "exits with a deep stack": code_of(0x5B, b"\x30" * 60, b"\x80\x60\x00\x57" * 100),
+    "known words that grow": code_of(push(3), b"\x80\x02" * 120),
+    "shifts of shifts": code_of(push(255), push(1), b"\x81\x1b" * 120),
+    "swaps": code_of(b"\x30" * 17, b"\x9f\x8f\x50" * 80),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_code_makes_a_region_large(shape: str) -> None:
+    book = Book(SHAPES[shape])
+    begin = time.process_time()
+    compile_region(book, OSAKA, 0)
+    assert time.process_time() - begin < 1
+    assert -book.credit < 1_000_000
+
+
+def test_compiling_is_paid_by_steps() -> None:
+    """Code whose positions are all met often, but leave at once, is compiled only as far as its gas goes."""
+    book = Book(b"\x5b" * 2_000)
+    spent = 0
+    for start in range(2_000):
+        book.credit += 100
+        spent += 100
+        if book.credit >= interpreter.CREDIT:
+            book.regions[start] = compile_region(book, OSAKA, start)
+    assert book.regions
+    assert len(book.regions) < 20
 
 
 def test_forks_of_one_code_have_regions_of_their_own() -> None:
