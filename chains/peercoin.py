@@ -96,7 +96,7 @@ def build(p: Parameters) -> ChainSpec:
         canonical_from=p.canonical_from,
         target_output=p.target_output,
     )
-    fmt = PeercoinFormat("peercoin" if p.timed else "bitcoin-stake", p.timed)
+    fmt = PeercoinFormat(name="peercoin" if p.timed else "bitcoin-stake", timed=p.timed)
     return ChainSpec(
         name=p.name,
         client_name=p.client_name,
