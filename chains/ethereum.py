@@ -25,11 +25,10 @@ from consensus.merged import Merged
 from consensus.unsealed import Unsealed
 from ledger.account import rules
 from ledger.account.fees import INITIAL_BASE_FEE
-from ledger.account.ledger import AccountLedger, Alloc, GenesisAccount
+from ledger.account.ledger import AccountLedger, Alloc, GenesisAccount, genesis_root
 from ledger.account.policy import GethPolicy
 from ledger.account.requests import requests_hash
 from ledger.account.rules import ETHER, Schedule
-from ledger.account.ledger import genesis_root
 from primitives.address import AddressStyle
 from primitives.ethereum import EMPTY_BLOOM, EMPTY_OMMERS, EMPTY_ROOT, EthereumBlock, EthereumHeader
 from storage.durability import Durability
@@ -57,9 +56,7 @@ DEV_ETHER: Final = 10_000
 DEV_CHAIN_ID: Final = 31_337
 DEV_GENESIS_TIME: Final = 1_735_689_600
 DEV_GAS_LIMIT: Final = 30_000_000
-_STYLE: Final = AddressStyle(
-    b"\x00", b"\x05", b"\x80", "bc", bytes.fromhex("0488b21e"), bytes.fromhex("0488ade4")
-)
+_STYLE: Final = AddressStyle(b"\x00", b"\x05", b"\x80", "bc", bytes.fromhex("0488b21e"), bytes.fromhex("0488ade4"))
 """Accounts have no style of their own; extended keys do."""
 _RPC: Final = ("chain", "ethereum")
 _CONTROL_PORT, _ETHEREUM_PORT = 8544, 8545
@@ -110,7 +107,7 @@ ETHASH_DEV_DIFFICULTY: Final = Difficulty(((0, Era(9, True, None, minimum=4_096)
 
 def _dev() -> ChainSpec:
     ledger = AccountLedger(
-        rules.always(NEWEST, DEV_CHAIN_ID), _LOCAL_ALLOC, DEV_GAS_LIMIT, _LOCAL_POLICY
+        rules.always(NEWEST, DEV_CHAIN_ID), _LOCAL_ALLOC, DEV_GAS_LIMIT, _LOCAL_POLICY, dev_edits=True
     )
     return ChainSpec(
         "dev", "dev", _network("dev", 30_411, local=True), _STYLE, _local_genesis(_LOCAL_ALLOC, 0), ledger, Unsealed(),
@@ -120,7 +117,7 @@ def _dev() -> ChainSpec:
 
 def _ethash_dev() -> ChainSpec:
     ledger = AccountLedger(
-        rules.always(NEWEST_WITH_WORK, DEV_CHAIN_ID), _LOCAL_ALLOC, DEV_GAS_LIMIT, _LOCAL_POLICY
+        rules.always(NEWEST_WITH_WORK, DEV_CHAIN_ID), _LOCAL_ALLOC, DEV_GAS_LIMIT, _LOCAL_POLICY, dev_edits=True
     )
     genesis = _local_genesis(_LOCAL_ALLOC, ETHASH_DEV_DIFFICULTY.eras[0][1].minimum)
     return ChainSpec(
@@ -182,7 +179,7 @@ def _engine(config: Mapping[str, Any], header: EthereumHeader) -> Engine[Any, An
         raise ChainFileError("clique is not known - take a genesis.json with ethash, or with terminalTotalDifficulty 0")
     ttd = config.get("terminalTotalDifficulty")
     difficulty = difficulty_of(config)
-    sealed = config.get("ethash") is not None or header.number == 0 and header.difficulty > 0 and ttd != 0
+    sealed = config.get("ethash") is not None or (header.number == 0 and header.difficulty > 0 and ttd != 0)
     if ttd is not None and int(ttd) == 0:
         return Unsealed()
     before: Engine[Any, Any] = Ethash(difficulty) if sealed else Unsealed(difficulty)

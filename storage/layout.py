@@ -30,6 +30,7 @@ POOLED: Final = b"q"
 TX: Final = b"x"
 FILTER: Final = b"f"
 COIN_STATISTICS: Final = b"s"
+RECEIPTS: Final = b"r"
 
 SCHEMA_KEY: Final = META + b"schema"
 GENESIS_KEY: Final = META + b"genesis"
@@ -78,6 +79,7 @@ TABLE: Final = (
     Space("ommers", OMMERS, "u64 number of a recent block", "hashes of the ommers that it names", "ledger/account/checks.py"),
     Space("pooled", POOLED, "sender, u64 nonce", "wei that pooled transactions may cost; never stored", "ledger/account/admission.py"),
     Space("transaction", TX, "id", "hash of the block, u32 place in it", "node/indexes.py"),
+    Space("receipts", RECEIPTS, "hash of the block", "RLP of its receipts' canonical bytes", "node/receipts.py"),
     Space("filter", FILTER, "hash of the block", "filter header (32 bytes), basic filter (BIP158)", "node/filters.py"),
     Space("coin statistics", COIN_STATISTICS, "u32 height", "sums over the blocks, rolling hash of all coins", "node/coin_statistics.py"),
 )
