@@ -1,7 +1,8 @@
-"""What every benchmark prints first: the machine, the commit and the versions, so that a figure can be read later."""
+"""What every benchmark prints first: the machine, the commit and the load, so that a figure can be read later."""
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -26,4 +27,19 @@ def describe() -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
-    return f"{model}, Python {sys.version.split()[0]}, commit {commit or 'unknown'}"
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    return f"{model}, {cores} cores, load {load:.1f}, Python {sys.version.split()[0]}, commit {commit or 'unknown'}"
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processor so far, its threads together."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid: int) -> float:
+    """Resident MiB of a process."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f"no resident size of process {pid}")

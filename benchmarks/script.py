@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.report import Row, against, run
 from primitives.bitcoin import Transaction, TxOutput, decode_block
 from vm.script.flags import Flags
 from vm.script.shapes import witness_program
@@ -24,6 +23,7 @@ from vm.script.sighash import SpendContext
 from vm.script.verify import verify_input
 
 BLOCKS = ("mainnet-277647", "mainnet-300025", "mainnet-403200", "testnet3-928848")
+ROUNDS = 3
 SAMPLE = 150
 """Inputs of a block that python-bitcoinlib checks, spread evenly: it copies the whole transaction for each of them."""
 WANTED = {"libbitcoinkernel": 0.35, "python-bitcoinlib": 3.0}
@@ -132,49 +132,44 @@ CHECKERS = {"chainyard": chainyard, "libbitcoinkernel": kernel, "python-bitcoinl
 
 
 def measure(works: dict[str, Work], rounds: int) -> dict[str, float]:
-    """Inputs a second of each, the best of so many rounds."""
+    """Inputs for each second of processor time (the machine may be shared), the best of so many rounds."""
     best = dict.fromkeys(works, 0.0)
     for _ in range(rounds):
         for name, work in works.items():
-            start = time.perf_counter()
+            start = time.process_time()
             count = work()
-            best[name] = max(best[name], count / (time.perf_counter() - start))
+            best[name] = max(best[name], count / (time.process_time() - start))
     return best
 
 
-def machine() -> str:
-    """The processor, the interpreter and the commit."""
-    model = "unknown processor"
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
-    return f"{model}, Python {platform.python_version()}, commit {commit or 'unknown'}"
+def rows() -> Iterator[Row]:
+    """Script and signature checking of real blocks, one core"""
+    yield from table(BLOCKS, ROUNDS)
+
+
+def table(blocks: Iterable[str], rounds: int) -> Iterator[Row]:
+    """A row a block for the rate, and one for the ratio to each peer."""
+    for name in blocks:
+        spends, flags = load(name)
+        rates = measure({n: make(spends, flags) for n, make in CHECKERS.items()}, rounds)
+        ours = rates.pop("chainyard")
+        yield Row(name, ours, "inputs/s", beside=against(ours, rates))
+        for peer, wanted in WANTED.items():
+            yield Row(f"  against {peer}", ours / rates[peer], "times", least=wanted)
 
 
 def main() -> int:
     """Print the table; 1 if a wanted ratio is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("blocks", nargs="*", default=BLOCKS)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
-    print(machine())
-    missed = False
-    for name in args.blocks:
-        spends, flags = load(name)
-        rates = measure({n: make(spends, flags) for n, make in CHECKERS.items()}, args.rounds)
-        print(f"{name}: " + ", ".join(f"{n} {rate:,.0f} inputs/s" for n, rate in rates.items()))
-        for peer, wanted in WANTED.items():
-            ratio = rates["chainyard"] / rates[peer]
-            missed |= ratio < wanted
-            print(f"  {ratio:.2f} of {peer} (at least {wanted}{'' if ratio >= wanted else ': MISSED'})")
-    return int(missed)
+
+    def rows() -> Iterator[Row]:
+        """Script and signature checking of real blocks, one core"""
+        yield from table(args.blocks, args.rounds)
+
+    return run(rows)
 
 
 if __name__ == "__main__":

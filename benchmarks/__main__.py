@@ -1,0 +1,34 @@
+"""All benchmarks of the Bitcoin node and the wallet in one run: the machine first, then a row a figure, with the peers beside it.
+
+`python -m benchmarks [NAME...]`; each also runs alone (`python -m benchmarks.mining`). Exit code 1 where a wanted figure is missed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import connect, mining, rpc, script, start, sync, wallet
+from benchmarks.report import run
+
+PARTS = {
+    "script": script.rows,
+    "connect": connect.rows,
+    "mining": mining.rows,
+    "sync": sync.rows,
+    "rpc": rpc.rows,
+    "start": start.rows,
+    "wallet": wallet.rows,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the parts that are named, or all."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"no benchmark is called {unknown[0]!r}: there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    return run(*(PARTS[name] for name in names or PARTS))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
