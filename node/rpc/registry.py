@@ -126,6 +126,11 @@ def rpc(
 
 
 @dataclass(slots=True)
+def all_methods() -> tuple[Method, ...]:
+    """Every method of the table, of whatever family."""
+    return tuple(_METHODS.values())
+
+
 class Registry:
     """The methods of the families that a server offers."""
 
