@@ -5,6 +5,7 @@ twelve slots so that GMP multiplies all coefficients at once. The quadratic exte
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 from gmpy2 import invert, mpz
 
@@ -62,6 +63,7 @@ def _conjugate(a: Packed) -> Packed:
     return _pack([P - c if k & 1 and c else c for k, c in enumerate(_unpack(a))])
 
 
+@cache
 def _images(power: int) -> list[Packed]:
     """Give (w^k)^(P^power) for k in 0..11. Of w^P one needs w to the rest of P modulo 12 less 1, times w."""
     image = _power(_pack([0, 1] + [0] * 10), P)
@@ -79,12 +81,9 @@ def _combine(coefficients: Sequence[int], images: Sequence[Packed]) -> Packed:
     return _pack([x % P for x in _unpack(total)])
 
 
-_IMAGES = [_images(power) for power in (1, 2, 3)]
-
-
 def _frobenius(a: Packed, power: int) -> Packed:
     """Raise to P^power, for power in 1..3: linear in the coefficients."""
-    return _combine(_unpack(a), _IMAGES[power - 1])
+    return _combine(_unpack(a), _images(power))
 
 
 def _inverse(a: Packed) -> Packed:
@@ -118,14 +117,16 @@ def _element_power(a: Element, exponent: int) -> Element:
     return total
 
 
-# (9 + i)^((P - 1) / 3) and (9 + i)^((P - 1) / 2)
-_X_FACTOR, _Y_FACTOR = (_element_power((9, 1), (P - 1) // k) for k in (3, 2))
+@cache
+def _root(k: int) -> Element:
+    """Give (9 + i)^((P - 1) / k)."""
+    return _element_power((9, 1), (P - 1) // k)
 
 
 def _twist_frobenius(point: AffineTwistPoint) -> AffineTwistPoint:
     """Carry the P-power map over to the twist."""
     (x0, x1), (y0, y1) = point
-    return multiply_elements((x0, -x1), _X_FACTOR), multiply_elements((y0, -y1), _Y_FACTOR)
+    return multiply_elements((x0, -x1), _root(3)), multiply_elements((y0, -y1), _root(2))
 
 
 def in_subgroup(point: AffineTwistPoint) -> bool:
