@@ -125,12 +125,12 @@ def rpc(
     return register
 
 
-@dataclass(slots=True)
 def all_methods() -> tuple[Method, ...]:
     """Every method of the table, of whatever family."""
     return tuple(_METHODS.values())
 
 
+@dataclass(slots=True)
 class Registry:
     """The methods of the families that a server offers."""
 
