@@ -58,7 +58,7 @@ DEV_GENESIS_TIME: Final = 1_735_689_600
 DEV_GAS_LIMIT: Final = 30_000_000
 _STYLE: Final = AddressStyle(b"\x00", b"\x05", b"\x80", "bc", bytes.fromhex("0488b21e"), bytes.fromhex("0488ade4"))
 """Accounts have no style of their own; extended keys do."""
-_RPC: Final = ("chain", "ethereum")
+_RPC: Final = ("account", "ethereum")
 _CONTROL_PORT, _ETHEREUM_PORT = 8544, 8545
 
 

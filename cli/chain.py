@@ -133,7 +133,7 @@ def import_(file: Path, chain: str | None, datadir: Path | None) -> None:
     began, before = time.monotonic(), 0
     with _errors(), _logged() as progress, _aid() as aid, opened(config, Durability.BATCH) as found:
         spec = found.spec
-        into = Chain(spec, found.store, aid, monotonic=time.monotonic, indexes=indexes_of(config), progress=progress)
+        into = Chain(spec, found.store, aid, monotonic=time.monotonic, indexes=indexes_of(config, spec), progress=progress)
         before = into.tip.height
         blocks = read_blocks(file, spec.ledger.format, spec.network.magic, _part(progress, "import (bytes)"))
         faults: list[BadFile] = []
@@ -210,7 +210,7 @@ def _rebuild(config: Any, only_where_needed: bool) -> None:
         if only_where_needed and not _outdated(directory, spec):
             emit({"rebuilt": False}, lambda _: "the data are up to date: nothing to do")
             return
-        height = rebuild(directory, spec, indexes_of(config), aid, progress)
+        height = rebuild(directory, spec, indexes_of(config, spec), aid, progress)
     emit({"rebuilt": True, "height": height}, lambda r: f"rebuilt up to height {r['height']}")
 
 

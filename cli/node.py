@@ -21,6 +21,15 @@ def _settings(command: Any) -> Any:
         click.option(
             "--bitcoin-rpc-port", type=int, default=None, help="Port of the Bitcoin-style RPC; 0: a free one."
         ),
+        click.option(
+            "--ethereum-rpc-port", type=int, default=None, help="Port of the Ethereum-style RPC; 0: a free one."
+        ),
+        click.option(
+            "--ethereum-rpc-hosts", multiple=True, metavar="NAME", help="Answer requests to this host name; * for all."
+        ),
+        click.option(
+            "--ethereum-rpc-origins", multiple=True, metavar="URL", help="Let pages of this site call; * for all."
+        ),
         click.option("--rpc-host", default=None, help="Address of the RPC servers."),
         click.option("--rpc-user", default=None),
         click.option("--rpc-password", default=None, help="Better: CHAINYARD_RPC_PASSWORD, or the cookie."),
@@ -69,7 +78,7 @@ def node(**settings: Any) -> None:
     help="Write addresses, keys and URLs to this JSON file.",
 )
 def dev(config_out: Path | None, **settings: Any) -> None:
-    """A local regtest chain in this process; without --datadir it lives in memory and ends with it."""
+    """A local chain in this process (regtest, or --chain dev for accounts); without --datadir it lives in memory and ends with it."""
     given = {k: v for k, v in settings.items() if v is not None}
     if "datadir" not in given:
         given["ephemeral"] = True

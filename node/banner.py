@@ -33,6 +33,40 @@ def report(
 
 def banner(state: dict[str, Any], dev: bool) -> str:
     """The same for people."""
+    return _account_banner(state) if "ethereum_rpc" in state else _coin_banner(state, dev)
+
+
+WARNING = "WARNING: these keys are public. Whatever is sent to them on a live network is lost."
+
+
+def _account_banner(state: dict[str, Any]) -> str:
+    lines = [f"Chainyard 0.1.0, chain {state['chain']}, height {state['height']}, {state['fork']} rules"]
+    accounts = state.get("accounts", ())
+    if accounts:
+        lines += ["", "Accounts, 10000 ether each at genesis:"]
+        lines += [f"({i}) {a['address']}" for i, a in enumerate(accounts)]
+        lines += ["", "Private keys:"]
+        lines += [f"({i}) {a['key']}" for i, a in enumerate(accounts)]
+        lines += ["", WARNING]
+    base_fee = state["base_fee"]
+    lines += ["", f"  chain id   {state['chain_id']}", f"  gas limit  {state['gas_limit']}"]
+    if base_fee is not None:
+        lines.append(f"  base fee   {base_fee} wei")
+    lines.append(f"  RPC        {state['ethereum_rpc']}")
+    lines.append(f"  WebSocket  {state['ethereum_ws']}")
+    lines.append(f"  control    {state['rpc']}")
+    if state["p2p"]:
+        lines.append(f"  peers      {state['p2p']}")
+    lines.append(f"  data       {state['datadir'] or 'in memory: gone when this process ends'}")
+    lines += ["", "Next, in another terminal:", f"  export ETH_RPC_URL={state['ethereum_rpc']}", "  chainyard block latest"]
+    if accounts:
+        lines.append(f"  chainyard call --method eth_getBalance {accounts[0]['address']} latest")
+    body = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}'
+    lines.append(f"  curl -H 'content-type: application/json' --data '{body}' {state['ethereum_rpc']}")
+    return "\n".join(lines)
+
+
+def _coin_banner(state: dict[str, Any], dev: bool) -> str:
     lines = [f"Chainyard 0.1.0, chain {state['chain']}, height {state['height']}"]
     lines.append(f"  RPC    {state['rpc']}")
     if state["p2p"]:

@@ -49,6 +49,10 @@ class Config:
     max_connections: int = 125
     bitcoin_rpc_port: int | None = None
     ethereum_rpc_port: int | None = None
+    ethereum_rpc_hosts: tuple[str, ...] = ()
+    """Names in the Host header that the Ethereum-style RPC answers to, beside localhost and addresses; * for all."""
+    ethereum_rpc_origins: tuple[str, ...] = ()
+    """Web sites whose pages may use the Ethereum-style RPC; * for all."""
     rpc_host: str = "127.0.0.1"
     rpc_user: str = ""
     rpc_password: str = dataclasses.field(default="", repr=False)

@@ -21,6 +21,7 @@ from node.banner import report
 from node.client import COOKIE_FILE, RUN_FILE
 from node.config import Config
 from node.env import RealEnv
+from node.ethereum_service import EthereumService, serves
 from node.node import Node
 from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
 from node.peering import Peering
@@ -31,8 +32,10 @@ from node.rpc.auth import Credentials, parse_rpcauth, write_cookie
 from node.rpc.catalogue import bitcoin_dispatcher, given
 from node.rpc.dispatch import Call
 from node.rpc.errors import RpcError
+from node.rpc.params import is_hex
 from node.rpc.server import BitcoinServer, loopback
 from node.signature_cache import BoundedCache
+from node.staking import Staking
 from node.verify import verify_tail
 from node.wallets import Wallets
 from primitives import native
@@ -88,6 +91,7 @@ class Daemon:
         self.wallets = wallets
         self.directory = None if found.directory is None else found.directory.path
         self.server: BitcoinServer | None = None
+        self.accounts: EthereumService | None = None
 
     @property
     def log_path(self) -> Path | None:
@@ -147,7 +151,7 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
                     found.spec,
                     env,
                     found.store,
-                    indexes=indexes_of(config),
+                    indexes=indexes_of(config, found.spec),
                     cache=BoundedCache(),
                     executor=executor,
                     progress=progress,
@@ -198,19 +202,27 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     credentials = _credentials(config, env, daemon.directory)
     if dev and not credentials:
         credentials = (Credentials("dev", "dev"),)
+    families = tuple(f for f in node.spec.rpc if f != "ethereum")
+    more = {Wallets: given(daemon.wallets), Staking: given(Staking(node, daemon.wallets))}
     dispatcher = bitcoin_dispatcher(
-        node, daemon.peering, daemon, {Wallets: given(daemon.wallets)}, node.spec.rpc, _allowed(config)
+        node, daemon.peering, daemon, more, families, _allowed(config)
     )
     dispatcher.on_call = log_call(logging.INFO if sys.stderr.isatty() and not config.quiet else logging.DEBUG)
     server = BitcoinServer(env, dispatcher, credentials)
     port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port
+    if dev and serves(node) and config.bitcoin_rpc_port is None:
+        port = 0  # accounts are what it is about: the control port takes what is free
     try:
         await server.start(config.rpc_host, port)
     except OSError as e:
         raise bind_error(e, "RPC", config.rpc_host, port) from e
     stack.push_async_callback(server.stop)
     daemon.server = server
+    if serves(node):
+        await _serve_accounts(daemon, stack, dev)
     state = report(daemon.node, config, daemon.peering.port, server.port, daemon.directory, credentials)
+    if daemon.accounts is not None:
+        state |= daemon.accounts.report()
     if daemon.directory is not None:
         run = {
             "pid": os.getpid(),
@@ -218,6 +230,8 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
             "bitcoin_rpc_port": server.port,
             "port": daemon.peering.port,
         }
+        if daemon.accounts is not None:
+            run["ethereum_rpc_port"] = daemon.accounts.port
         env.disk.write(daemon.directory / RUN_FILE, json.dumps(run).encode())
         for name in (RUN_FILE, COOKIE_FILE):
             stack.callback(env.disk.remove, daemon.directory / name)
@@ -237,6 +251,22 @@ def log_call(level: int) -> Callable[[Call, str, float, RpcError | None], None]:
     return write
 
 
+async def _serve_accounts(daemon: Daemon, stack: AsyncExitStack, dev: bool) -> None:
+    """Open the Ethereum-style port. Raises StartError."""
+    config = daemon.config
+    service = EthereumService(daemon.node, daemon.peering, daemon, config, dev)
+    try:
+        await service.start()
+    except OSError as e:
+        port = config.ethereum_rpc_port
+        shown = daemon.node.spec.network.ethereum_rpc_port if port is None else port
+        raise bind_error(e, "Ethereum RPC", config.rpc_host, shown) from e
+    except ValueError as e:
+        raise StartError(str(e), USAGE, "name who may call: --ethereum-rpc-hosts NAME, or * for all") from e
+    stack.push_async_callback(service.stop)
+    daemon.accounts = service
+
+
 async def _load_wallets(daemon: Daemon, progress: Progress) -> None:
     """Load those that are remembered and those that the configuration names."""
     wallets = daemon.wallets
@@ -253,7 +283,9 @@ async def _load_wallets(daemon: Daemon, progress: Progress) -> None:
 
 
 def _payee(daemon: Daemon) -> bytes:
-    """The script that mined blocks pay."""
+    """The script, or the account, that mined blocks pay."""
+    if daemon.accounts is not None:
+        return _miner(daemon.config.mine_to, daemon.accounts)
     if daemon.config.mine_to:
         try:
             return decode_address(daemon.config.mine_to, daemon.node.spec.addresses)
@@ -262,6 +294,15 @@ def _payee(daemon: Daemon) -> bytes:
     for wallet in daemon.wallets.loaded.values():
         return decode_address(wallet.new_address("mining"), daemon.node.spec.addresses)
     return ANYONE
+
+
+def _miner(text: str, accounts: EthereumService) -> bytes:
+    if not text:
+        return next(iter(accounts.dev.keys), bytes(20))
+    digits = text.removeprefix("0x")
+    if len(digits) != 40 or not is_hex(digits):
+        raise StartError(f"mine_to: {text} is not the address of an account", USAGE)
+    return bytes.fromhex(digits)
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, node: Node) -> None:

@@ -16,6 +16,7 @@ from node.data_directory import DataDirectory, DirectoryTaken, Spoilt, free_spac
 from node.filters import FilterIndex
 from node.identity import ForeignData, NewerData, OlderData
 from node.indexes import Index, TransactionIndex
+from node.receipts import ReceiptIndex
 from primitives.errors import SystemFault
 from storage.durability import Durability
 from storage.kv import Store
@@ -64,8 +65,10 @@ def _with_policy(spec: ChainSpec, config: Config) -> Any:
     return replace(ledger, policy=replace(policy, **changes))  # type: ignore[type-var]
 
 
-def indexes_of(config: Config) -> tuple[Index, ...]:
-    """The optional indices that the configuration asks for."""
+def indexes_of(config: Config, spec: ChainSpec) -> tuple[Index, ...]:
+    """The optional indices that the configuration asks for; an account chain always keeps transactions and receipts."""
+    if "ethereum" in spec.rpc:
+        return TransactionIndex(), ReceiptIndex()
     found: list[Index] = []
     if config.txindex:
         found.append(TransactionIndex())

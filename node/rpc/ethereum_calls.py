@@ -1,11 +1,11 @@
 """Calls that are no transactions: eth_call, gas estimates and access lists, on the state of any block, with overrides.
 
-It reads a snapshot and knows no JSON but that of errors. Source of the words and of the search: go-ethereum, internal/ethapi, eth/gasestimator.
+It reads a snapshot and knows no JSON but that of errors. Source of the words and the search: geth, internal/ethapi, eth/gasestimator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +24,7 @@ from primitives.ancestry import Upto
 from primitives.ethereum import EthereumHeader
 from primitives.ethereum_tx import ACCESS_LIST, BLOB, DYNAMIC_FEE, LEGACY, SET_CODE, EthereumTransaction, impersonated
 from vm.evm.addresses import contract_address
-from vm.evm.api import BlockContext, Fork, Halt, Result, Revert, Tracer
+from vm.evm.api import BlockContext, Fork, Halt, Precompile, Result, Revert, Tracer
 from vm.evm.tracers.accesses import AccessTracer
 from vm.evm.tracers.calls import revert_reason
 
@@ -74,9 +74,20 @@ def pretend(state: State, overrides: Overrides) -> None:
         state.end_transaction(False)
 
 
+class Moved(dict[bytes, Precompile]):
+    """Precompiles that a call pretends to lie elsewhere; counted through, it names the old places: those are what is warm, as in geth."""
+
+    def __init__(self, real: Mapping[bytes, Precompile]) -> None:
+        super().__init__(real)
+        self._real = real
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._real)
+
+
 def with_precompiles_moved(fork: Fork, overrides: Overrides) -> Fork:
     """The fork whose precompiles lie where the overrides say; one whose code is pretended is none."""
-    precompiles = dict(fork.precompiles)
+    precompiles = Moved(fork.precompiles)
     changed = False
     for address, o in overrides.items():
         moved = precompiles.get(address)
@@ -88,7 +99,7 @@ def with_precompiles_moved(fork: Fork, overrides: Overrides) -> Fork:
             del precompiles[address]
             precompiles[o.move_precompile_to] = moved
             changed = True
-        elif moved is not None and o.code is not None:
+        elif moved is not None:
             del precompiles[address]
             changed = True
     return replace(fork, precompiles=precompiles) if changed else fork

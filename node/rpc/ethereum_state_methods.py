@@ -12,6 +12,7 @@ from node.rpc.ethereum_calls import access_list_of, estimate, returned, run_call
 from node.rpc.ethereum_json import Json, access_list_json, hexed
 from node.rpc.ethereum_lookup import state_at
 from node.rpc.ethereum_params import LATEST, Address, Block, Word, address, word, wrong
+from node.rpc.ethereum_simulate import PlanParam, Simulation
 from node.rpc.registry import rpc
 
 MOST_SLOTS = 1_024
@@ -159,3 +160,9 @@ def create_access_list(
     if error is not None:
         answer["error"] = error
     return answer
+
+
+@rpc("eth_simulateV1", "ethereum", "eth", cost="heavy")
+def simulate(at: Snapshot, plan: PlanParam, block: Block = LATEST) -> list[Json]:
+    """Blocks of calls on top of a block, with overrides; nothing is kept."""
+    return Simulation(at, block, plan).run()
