@@ -19,7 +19,6 @@ from ledger.utxo.peercoin import EMPTY_OUTPUT, PeercoinRules, money_supply
 from primitives.bitcoin import Transaction, TxInput, TxOutput
 from primitives.chain import Branch
 from storage.kv import KV
-from vm.script.shapes import witness_program
 
 WINDOW: Final = 60
 """Seconds back from now that are searched at most, a node that was away longer has lost them."""
@@ -124,7 +123,7 @@ class Minting:
         owned = list(self.owned(branch, state, staker))
         if not owned:
             return Outlook("no-coins", "the wallet has no coin that could stake")
-        ripe, earliest = self._ripe(owned, last, branch.tip.height + 1)
+        ripe, earliest = self.ripe(owned, last, branch.tip.height + 1)
         if not ripe:
             if earliest is None:
                 return Outlook("too-young", f"all {len(owned)} coins are rewards that mature later, by the height")
@@ -162,7 +161,7 @@ class Minting:
             index = int.from_bytes(point[32:], "little")
             yield Owned(point, coin, Stakeable(coin.value, made, coin.offset, coin.time or made, index), key)
 
-    def _ripe(self, owned: Sequence[Owned], time: int, height: int) -> tuple[list[Owned], int | None]:
+    def ripe(self, owned: Sequence[Owned], time: int, height: int) -> tuple[list[Owned], int | None]:
         """The coins that may stake at a second, and else the second from which the first of them may."""
         mature = [
             o for o in owned if not (o.coin.coinbase or o.coin.stake) or height - o.coin.height >= self.rules.maturity
@@ -180,7 +179,7 @@ class Minting:
         spent = [TxOutput(c.value, c.script) for c in coins]
         cost = 0
         while True:
-            outputs = self._outputs(hit.owned, total + max(0, reward - cost))
+            outputs = self._outputs(hit.owned, total + max(0, reward - cost), self.rules.switches.v12.holds(branch.tip))
             signed = staker.sign(Transaction(self.rules.tx_version, inputs, outputs), spent)
             if signed is None or (dearer := self.rules.stake_cost(signed)) <= cost:
                 return signed
@@ -204,14 +203,17 @@ class Minting:
                 total += other.coin.value
         return chosen
 
-    def _outputs(self, owned: Owned, value: int) -> tuple[TxOutput, ...]:
-        script = bytes((len(owned.key),)) + owned.key + _CHECKSIG
-        program = witness_program(owned.coin.script)
-        if program is not None and program[0] == 1:  # taproot: an output of no value names the key, the value goes back
-            return (EMPTY_OUTPUT, TxOutput(0, script), TxOutput(value, owned.coin.script))
+    def _outputs(self, owned: Owned, value: int, beside: bool) -> tuple[TxOutput, ...]:
+        """The empty mark, the key that signs the block, and the value back to the coin's own script.
+
+        A coin that is paid to the key itself names it at once; so does any other where outputs of no value would be coins.
+        """
+        key = bytes((len(owned.key),)) + owned.key + _CHECKSIG
+        script = owned.coin.script if beside else key
         count = split_count(value, self.target_output)
         part = value // count
-        return (EMPTY_OUTPUT, TxOutput(value - part * (count - 1), script), *[TxOutput(part, script)] * (count - 1))
+        paid = (TxOutput(value - part * (count - 1), script), *[TxOutput(part, script)] * (count - 1))
+        return (EMPTY_OUTPUT, *paid) if script == key else (EMPTY_OUTPUT, TxOutput(0, key), *paid)
 
 
 def split_count(value: int, target: int) -> int:

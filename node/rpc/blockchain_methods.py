@@ -16,7 +16,7 @@ from node.node import Node, Snapshot
 from node.rpc.api import Memory
 from node.rpc.bitcoin_json import difficulty
 from node.rpc.errors import INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError
-from node.rpc.lookup import block_bytes, describe_block, describe_header, find_block, find_entry, header_bytes
+from node.rpc.lookup import OTHER_DIFFICULTIES, block_bytes, describe_block, describe_header, find_block, find_entry, header_bytes
 from node.rpc.params import Hash, Verbosity, display_hex
 from node.rpc.registry import rpc
 from primitives.chain import Entry, Status
@@ -74,9 +74,12 @@ async def get_block(node: Node, blockhash: Hash, verbosity: Verbosity = 1) -> An
 
 
 @rpc("getdifficulty", family="bitcoin", group="blockchain")
-def get_difficulty(node: Node) -> float:
-    """Proof-of-work difficulty of the tip, as a multiple of the easiest."""
-    return difficulty(node.chain.tip.header.bits)
+def get_difficulty(at: Snapshot) -> Any:
+    """Proof-of-work difficulty of the tip, as a multiple of the easiest; one for each kind where there are several."""
+    for other in OTHER_DIFFICULTIES:
+        if (found := other(at)) is not None:
+            return found
+    return difficulty(at.tip.header.bits)
 
 
 @rpc("getblockchaininfo", family="bitcoin", group="blockchain")

@@ -5,7 +5,7 @@ It renders headers and blocks too, since both need the chain around them; plain 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from chains.spec import ChainSpec
@@ -28,6 +28,12 @@ from primitives import address as addresses
 from primitives.buffer import Reader, Writer
 from primitives.chain import Entry, Form
 from primitives.errors import DecodeError
+
+MORE_FIELDS: list[Callable[[Snapshot, Entry[Any], Any], dict[str, Any]]] = []
+"""What families show of a block beside Bitcoin's fields; their files of methods add to it."""
+
+OTHER_DIFFICULTIES: list[Callable[[Snapshot], dict[str, Any] | None]] = []
+"""What families answer to `getdifficulty`, None where it is not their chain."""
 
 TX_DECODE_FAILED = "TX decode failed. Make sure the tx has at least one input."
 
@@ -110,7 +116,10 @@ def describe_block(at: Snapshot, entry: Entry[Any], level: int) -> dict[str, Any
         txs: list[Any] = [display_hex(tx.id) for tx in block.txs]
     else:
         txs = describe_txs(at, entry, block, level >= 3)
-    return block_json(block, describe_header(at, entry), txs, coinbase_json(block.txs[0]))
+    result = block_json(block, describe_header(at, entry), txs, coinbase_json(block.txs[0]))
+    for more in MORE_FIELDS:
+        result |= more(at, entry, block)
+    return result
 
 
 def describe_txs(at: Snapshot, entry: Entry[Any], block: Any, with_prevout: bool) -> list[Any]:

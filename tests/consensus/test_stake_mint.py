@@ -69,6 +69,8 @@ def test_each_kind_of_coin_stakes_and_is_paid_to_its_key(kind: str) -> None:
     block = mint.mint(staker)
     coinstake = block.txs[1]
     assert coinstake.outputs[0] == (0, b"") and coinstake.outputs[1].script == staker.p2pk
+    assert coinstake.outputs[-1].value and coinstake.outputs[-1].script == getattr(staker, kind)
+    assert len(coinstake.outputs) == (2 if kind == "p2pk" else 3)
     assert block.header.nonce == 0 and block.header.stake and coinstake.time is None
     assert block.header.timestamp <= mint.now and block.txs[0].outputs[0] == (0, b"")
     assert secp256k1.verify(staker.public, block.signature, block.header.hash)
@@ -100,7 +102,7 @@ def test_how_many_parts() -> None:
         assert abs(parts - value / 1_000) <= 1
 
 
-def test_taproot_coins_stake_through_a_key_beside_them() -> None:
+def test_any_coin_stakes_through_a_key_beside_it() -> None:
     staker = KeyStaker()
     script = b"\x51\x20" + staker.public[1:]
     minting = Minting(ENGINE.rules, ENGINE.modifiers, ENGINE.ages)
@@ -109,8 +111,9 @@ def test_taproot_coins_stake_through_a_key_beside_them() -> None:
     with mint.chain.view() as view:
         found = next(iter(minting.owned(view.branch, view.state, owner)))
     moved = found._replace(coin=found.coin._replace(script=script), key=staker.public)
-    outputs = minting._outputs(moved, 77)
+    outputs = minting._outputs(moved, 77, True)
     assert outputs == (TxOutput(0, b""), TxOutput(0, staker.p2pk), TxOutput(77, script))
+    assert minting._outputs(moved, 77, False) == (TxOutput(0, b""), TxOutput(77, staker.p2pk))
     assert block.is_stake
 
 
