@@ -41,6 +41,9 @@ _TIME_FORKS: Final[tuple[tuple[str, AccountRules], ...]] = (
     ("bpo4Time", rules.BPO2.evolve("BPO4", rules.BPO2.fork)),
     ("bpo5Time", rules.BPO2.evolve("BPO5", rules.BPO2.fork)),
 )
+_MARKS: Final = (
+    "daoForkBlock", "eip155Block", "muirGlacierBlock", "arrowGlacierBlock", "grayGlacierBlock", "mergeNetsplitBlock",
+)  # fmt: skip
 _ERAS: Final[tuple[tuple[str, Era], ...]] = (
     ("homesteadBlock", eras.HOMESTEAD),
     ("byzantiumBlock", eras.BYZANTIUM),
@@ -74,7 +77,8 @@ def schedule_of(config: Mapping[str, Any]) -> Schedule:
         if given.get(name) is not None:
             steps.append(Step(_with_own_values(fork_rules, given), time=int(given[name]), merged=True))
     dao = given.get("daoForkBlock") if given.get("daoForkSupport") else None
-    return Schedule(int(given["chainId"]), tuple(steps), dao)
+    marks = {int(given[name]) for name in _MARKS if given.get(name) is not None}
+    return Schedule(int(given["chainId"]), tuple(steps), dao, tuple(sorted(marks)))
 
 
 def _next(given: Mapping[str, Any], at: int) -> int:

@@ -115,6 +115,8 @@ class Schedule:
     steps: tuple[Step, ...]
     dao_block: int | None = None
     """Where the DAO's ether moves (EIP-779)."""
+    marks: tuple[int, ...] = ()
+    """Blocks of forks that change no rule here (difficulty alone), but count in the fork id (EIP-2124)."""
 
     def at(self, number: int, time: int, difficulty: int = 0) -> AccountRules:
         """The rules of a block with this number and timestamp; `difficulty` tells whether it lies after the merge."""

@@ -19,6 +19,7 @@ from node.rpc import (
     ethereum_net_methods,
     ethereum_sending_methods,
     ethereum_state_methods,
+    ethereum_testing_methods,
     ethereum_txpool_methods,
 )
 from node.rpc.api import Control, Peers
@@ -40,6 +41,7 @@ FILES = (
     ethereum_net_methods,
     ethereum_sending_methods,
     ethereum_state_methods,
+    ethereum_testing_methods,
     ethereum_txpool_methods,
 )
 """Importing them fills the table."""

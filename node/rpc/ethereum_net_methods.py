@@ -158,7 +158,8 @@ def capabilities(node: Node) -> Json:
     whole = {"disabled": False, "oldestBlock": "0x0"}
     return {
         "head": {"number": hex(tip.height), "hash": hexed(tip.hash)},
-        **{name: dict(whole) for name in ("state", "tx", "logs", "receipts", "blocks", "stateproofs")},
+        **{name: dict(whole) for name in ("state", "tx", "receipts", "blocks", "stateproofs")},
+        "logs": {**whole, "deleteStrategy": {"type": "window", "retentionBlocks": hex(tip.height + 1)}},
     }
 
 
@@ -222,7 +223,8 @@ def _step(schedule: Schedule, step: Step, genesis: bytes) -> Json:
 
 def fork_id(schedule: Schedule, until: Step, genesis: bytes) -> bytes:
     """Check sum over genesis and the forks passed, by block and then by time (EIP-2124, EIP-6122)."""
-    blocks = sorted({s.block for s in schedule.steps if s.block and not s.time and s.block <= (until.block or 1 << 64)})
+    last = until.block or 1 << 64
+    blocks = sorted({b for b in (*schedule.marks, *(s.block for s in schedule.steps if not s.time)) if 0 < b <= last})
     times = sorted({s.time for s in schedule.steps if s.time and s.time <= until.time})
     check = zlib.crc32(genesis)
     for point in (*blocks, *times):
