@@ -31,6 +31,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "ethereum_hive",
         "ethereum_pow",
         "ethereum_wallet",
+        "ethereum_rpc",
     ),
     "peercoin": ("peercoin",),
 }
@@ -78,6 +79,7 @@ READ: dict[str, tuple[str, ...]] = {
         "real/mainnet-blocks/*",
         "real/mainnet-headers/*.json",
         "real/ropsten-headers/*.json",
+        "real/rpc-io/*/*.io",
         "real/sepolia-pow/*",
         "real/tx-replay/*.json",
         "tests-2018/BlockchainTests/*.json",
