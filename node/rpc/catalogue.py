@@ -8,6 +8,7 @@ from typing import Any
 
 from node.node import Node, Snapshot
 from node.rpc import (
+    account_chain_methods,
     blockchain_methods,
     chain_control_methods,
     coins_methods,
@@ -16,9 +17,11 @@ from node.rpc import (
     mempool_methods,
     mining_methods,
     network_methods,
+    psbt_methods,
     rawtransaction_methods,
     sending_methods,
     signing_methods,
+    stake_methods,
     statistics_methods,
     util_methods,
     wallet_address_methods,
@@ -27,6 +30,7 @@ from node.rpc import (
     wallet_descriptor_methods,
     wallet_history_methods,
     wallet_lock_methods,
+    wallet_psbt_methods,
     wallet_scan_methods,
     wallet_sending_methods,
     wallet_transaction_methods,
@@ -37,6 +41,7 @@ from node.rpc.registry import Registry
 from node.rpc.translate import translate
 
 FILES = (
+    account_chain_methods,
     blockchain_methods,
     chain_control_methods,
     coins_methods,
@@ -45,9 +50,11 @@ FILES = (
     mempool_methods,
     mining_methods,
     network_methods,
+    psbt_methods,
     rawtransaction_methods,
     sending_methods,
     signing_methods,
+    stake_methods,
     statistics_methods,
     util_methods,
     wallet_address_methods,
@@ -56,6 +63,7 @@ FILES = (
     wallet_descriptor_methods,
     wallet_history_methods,
     wallet_lock_methods,
+    wallet_psbt_methods,
     wallet_scan_methods,
     wallet_sending_methods,
     wallet_transaction_methods,

@@ -20,6 +20,7 @@ from node.rpc.signing_methods import find_spent, parse_hash_type, parse_previous
 from node.rpc.wallet_access import answering, on_wallet
 from node.rpc.wallet_history_methods import find_record
 from node.rpc.wallet_payments import (
+    Fee,
     bearers_of,
     check_options,
     fee_in,
@@ -136,11 +137,8 @@ def _lend_keys(wallet: Wallet, ring: Keyring, spent: list[TxOutput]) -> None:
 _BUMP = ("confTarget", "conf_target", "fee_rate", "replaceable", "estimate_mode", "outputs", "original_change_index")
 
 
-@rpc("bumpfee", family="wallet", group="wallet")
-async def bump_fee(
-    wallets: Wallets, call: Call, node: Node, memory: Memory, txid: Hash, options: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Replace an unmined transaction of the wallet by one that pays the same and a higher fee (BIP125)."""
+def bump_options(options: dict[str, Any] | None) -> tuple[SendOptions, Fee]:
+    """What the options object of a bump says. Raises RpcError."""
     given = {name: value for name, value in (options or {}).items() if value is not None}
     check_keys(given, _BUMP)
     if "confTarget" in given:
@@ -160,17 +158,25 @@ async def bump_fee(
         None if mode is None else coerce(mode, str, "estimate_mode"),
         given.get("fee_rate"),
     )
-    replaceable = coerce(given.get("replaceable", True), bool, "replaceable")
+    return SendOptions(replaceable=coerce(given.get("replaceable", True), bool, "replaceable")), fee
+
+
+@rpc("bumpfee", family="wallet", group="wallet")
+async def bump_fee(
+    wallets: Wallets, call: Call, node: Node, memory: Memory, txid: Hash, options: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Replace an unmined transaction of the wallet by one that pays the same and a higher fee (BIP125)."""
+    asked, fee = bump_options(options)
 
     def work(wallet: Wallet) -> dict[str, Any]:
         if not wallet.info().private_keys:
             wrong = "bumpfee is not available with wallets that have private keys disabled. Use psbtbumpfee instead."
             raise RpcError(WALLET_ERROR, wrong)
         with wallet.state.guard:
-            _check_bumpable(node, wallet, find_record(wallet, txid))
+            check_bumpable(node, wallet, find_record(wallet, txid))
         if wallet.is_locked:
             raise locked()
-        chosen = with_fee(SendOptions(replaceable=replaceable), fee, wallet, memory)
+        chosen = with_fee(asked, fee, wallet, memory)
         unable = RpcError(WALLET_ERROR, "Unable to create transaction. Insufficient funds")
         with funding(), answering({INSUFFICIENT: unable}):
             made = wallet.bump(txid, chosen)
@@ -184,7 +190,7 @@ async def bump_fee(
     return await on_wallet(wallets, call, work)
 
 
-def _check_bumpable(node: Node, wallet: Wallet, record: Record) -> None:
+def check_bumpable(node: Node, wallet: Wallet, record: Record) -> None:
     """Raises RpcError as Core's feebumper, PreconditionChecks."""
     history, name = wallet.state.history, display_hex(record.tx.id)
     if any(history.descendants(record)):
