@@ -283,6 +283,17 @@ class StoredBranch:
             self._recent = recent
         return recent[:wanted]
 
+    def siblings(self, generations: int) -> list[Entry[Any]]:
+        """Children of the newest ancestors that lie off this branch and are not known to be bad, the oldest first."""
+        newest = self.last(generations + 1)
+        own = {entry.hash for entry in newest}
+        return [
+            child
+            for parent in reversed(newest[1:])
+            for child in self._entries.children(parent.hash)
+            if child.hash not in own and not child.invalid
+        ]
+
     def median_time(self) -> int:
         """Median of the last eleven timestamps (of fewer, near genesis)."""
         if self._median is None:

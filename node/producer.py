@@ -52,7 +52,20 @@ class Producer:
             return None
         self._extra += 1
         extra = draft.extra or self._extra.to_bytes(4, "little")
-        return replace(draft, payee=draft.payee or purse.payee, extra=extra, options={**draft.options, **purse.options})
+        return replace(
+            draft,
+            payee=draft.payee or purse.payee,
+            extra=extra,
+            side_headers=draft.side_headers or self._side_headers(at),
+            options={**draft.options, **purse.options},
+        )
+
+    def _side_headers(self, at: Position) -> tuple[Any, ...]:
+        """Headers off the branch that the ledger may name in a block (ommers); it takes those that are lawful."""
+        generations = getattr(self.spec.ledger, "ommer_generations", 0)
+        if not generations:
+            return ()
+        return tuple(entry.header for entry in at.branch.siblings(generations))  # type: ignore[attr-defined]
 
     def assemble(self, draft: Draft, at: Position, txs: Sequence[Admission] | None = None) -> Made:
         """An unsealed block with the best of the pool, or with just these transactions."""

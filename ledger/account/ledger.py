@@ -20,6 +20,7 @@ from ledger.account.state import State
 from ledger.account.trie import list_root
 from ledger.api import Admission, Aid, Applied, Draft
 from primitives import rlp
+from primitives.ancestry import GENERATIONS
 from primitives.chain import Branch
 from primitives.errors import Invalid, InvalidBlock, InvalidTx, Refused
 from primitives.ethereum import EMPTY_BLOOM, EMPTY_OMMERS, EMPTY_ROOT, EthereumBlock, EthereumHeader, Withdrawal
@@ -83,6 +84,11 @@ class AccountLedger:
     format: EthereumFormat = field(default_factory=EthereumFormat)
     dev_edits: bool = False
     """Whether blocks may carry directives."""
+
+    @property
+    def ommer_generations(self) -> int:
+        """How far up a producer may look for ommers."""
+        return GENERATIONS
 
     def genesis(self, block: EthereumBlock, state: KV) -> None:
         """Write the genesis state. Raises InvalidBlock("invalid merkle root") where the block says another."""
