@@ -235,8 +235,8 @@ def test_5569_inputs_in_a_megabyte_are_hashed_in_bounded_time() -> None:
     tx = Transaction(1, inputs, (TxOutput(1, code),))
     assert len(tx.base) > 999_000
     context = SpendContext(tx, [None] * len(inputs))
-    start = time.perf_counter()
+    start = time.process_time()
     digests = {context.legacy(index, code, 1) for index in range(len(inputs))}
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert len(digests) == len(inputs)
     assert context.legacy(5_000, code, 1) == legacy_twin(tx, 5_000, code, 1)

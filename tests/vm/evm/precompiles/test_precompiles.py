@@ -101,9 +101,9 @@ def test_modexp_is_pow(base: int, exponent: int, modulus: int) -> None:
     "sizes", [(2**255, 1, 1), (1, 2**255, 1), (1, 1, 2**255), (2**256 - 1,) * 3, (2**64, 2**64, 2**64)]
 )
 def test_modexp_of_absurd_lengths_ends_at_once(sizes: tuple[int, int, int], fork: Fork) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert not call(5, b"".join(map(word, sizes)), fork=fork).success
-    assert time.perf_counter() - begin < 0.2
+    assert time.process_time() - begin < 0.2
 
 
 def test_modexp_of_nothing() -> None:
@@ -225,9 +225,9 @@ def test_blake2_is_hashlibs_for_one_block(data: bytes, key: bytes) -> None:
 
 def test_blake2_is_priced_before_it_runs() -> None:
     """SECURITY E23: 2^32 - 1 rounds."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert isinstance(call(9, b"\xff" * 4 + bytes(209)).halt, OutOfGas)
-    assert time.perf_counter() - begin < 0.1
+    assert time.process_time() - begin < 0.1
     for bad in (bytes(212), bytes(214), bytes(212) + b"\x02"):
         assert isinstance(call(9, bad).halt, PrecompileFailed)
 
