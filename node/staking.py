@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from consensus.stake import Stake
 from consensus.stake_mint import WINDOW, Minting, Outlook, Owned
-from node.node import Node
+from node.node import Node, Snapshot
 from node.producer import Purse
 from node.wallets import Wallets
 from primitives import secp256k1
@@ -132,12 +132,11 @@ class Staking:
         found.reserve = self.reserve.get(wallet.name, 0)
         return found
 
-    def owned(self, staker: WalletStaker) -> tuple[Minting, list[Owned], Any]:
-        """The coins of a wallet as the engine sees them, and the branch that they were looked at on."""
+    def owned(self, staker: WalletStaker, at: Snapshot) -> tuple[Minting, list[Owned]]:
+        """The coins of a wallet as the engine sees them at a snapshot."""
         engine = self.engine
         minting = Minting(engine.rules, engine.modifiers, engine.ages, engine.target_output)
-        with self.node.snapshot() as at:
-            return minting, list(minting.owned(at.branch, at.view.state, staker)), at.branch
+        return minting, list(minting.owned(at.branch, at.view.state, staker))
 
     # Without end
 

@@ -93,11 +93,11 @@ def get_staking_info(at: Snapshot, staking: Staking, wallets: Wallets, call: Cal
     """Whether a wallet stakes, what came of the last search, what its coins weigh, and when a block may be expected."""
     engine, wallet = engine_of(at.node), chosen(wallets, call)
     staker = staking.staker(wallet)
-    minting, owned, branch = staking.owned(staker)
+    minting, owned = staking.owned(staker, at)
     now = at.now
-    ripe, earliest = minting.ripe(owned, now, branch.tip.height + 1)
+    ripe, earliest = minting.ripe(owned, now, at.tip.height + 1)
     mine = sum(weight(o.kernel, now, engine.ages, engine.switches) for o in ripe)
-    bits = next_bits(engine.rule, branch, True)
+    bits = next_bits(engine.rule, at.branch, True)
     chance = min(1.0, threshold(bits, mine) / _EVERY)
     outlook = staker.outlook
     result = {
@@ -126,8 +126,8 @@ def list_minting(
     if from_ < 0:
         raise RpcError(INVALID_PARAMETER, "from is at least 0")
     engine_of(at.node)
-    _, owned, branch = staking.owned(staking.staker(chosen(wallets, call)))
-    bits = next_bits(engine_of(at.node).rule, branch, True)
+    _, owned = staking.owned(staking.staker(chosen(wallets, call)), at)
+    bits = next_bits(engine_of(at.node).rule, at.branch, True)
     rows = [_minting_row(at, o, bits) for o in sorted(owned, key=lambda o: (o.kernel.block_time, o.point))]
     return rows[from_:] if count < 0 else rows[from_ : from_ + count]
 
