@@ -13,8 +13,9 @@ from ledger.account.rules import Schedule
 from ledger.account.state import State
 from ledger.account.transaction import check_form, check_possible
 from ledger.api import Admission
-from primitives.errors import InvalidTx, Missing
+from primitives.errors import InvalidTx, Missing, Refused
 from primitives.ethereum import EMPTY_CODE, EthereumHeader
+from primitives.ethereum_directives import is_sent_as
 from primitives.ethereum_tx import EthereumTransaction
 from storage.kv import KV
 from storage.layout import POOLED
@@ -44,6 +45,8 @@ def admit(
     admissions = []
     for tx in txs:
         check_form(tx, rules, schedule.chain_id)
+        if is_sent_as(tx):  # back from a reverted block: peers could not judge it
+            raise Refused("unsigned transaction")
         policy.check(tx, rules, tip.gas_limit)
         sender = tx.sender
         check_possible(tx)

@@ -13,6 +13,7 @@ from ledger.account.rules import AccountRules
 from ledger.account.state import State
 from primitives.errors import InvalidTx
 from primitives.ethereum import EMPTY_CODE, Log
+from primitives.ethereum_directives import is_sent_as
 from primitives.ethereum_tx import BLOB, DYNAMIC_FEE, HALF_ORDER, LEGACY, SET_CODE, Authorization, EthereumTransaction
 from vm.evm.addresses import DELEGATION_PREFIX, contract_address, delegate_of
 from vm.evm.api import BlockContext, Fork, Message, Result, Tracer, TxContext
@@ -117,7 +118,7 @@ def check_state(tx: EthereumTransaction, state: State, block: BlockContext, rule
         raise InvalidTx(rule, f"address {_hex(sender)}, tx: {tx.nonce} state: {nonce}")
     if nonce == MAX_NONCE:
         raise InvalidTx("nonce has max value", f"address {_hex(sender)}, nonce: {nonce}")
-    if state.code_hash(sender) != EMPTY_CODE:
+    if state.code_hash(sender) != EMPTY_CODE and not is_sent_as(tx):
         code = state.code(sender)
         if not (rules.fork.has_delegation and delegate_of(code) is not None):
             raise InvalidTx("sender not an eoa", f"address {_hex(sender)}, len(code): {len(code)}")
