@@ -14,14 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from node import log as logs
 from node.banner import report
 from node.client import COOKIE_FILE, RUN_FILE
 from node.config import Config
 from node.env import RealEnv
-from node.ethereum_service import EthereumService, serves
 from node.node import Node
 from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
 from node.peering import Peering
@@ -30,17 +29,19 @@ from node.producer import Purse
 from node.progress import Progress
 from node.rpc.auth import Credentials, parse_rpcauth, write_cookie
 from node.rpc.catalogue import bitcoin_dispatcher, given
-from node.rpc.dispatch import Call
+from node.rpc.dispatch import Call, Provider
 from node.rpc.errors import RpcError
 from node.rpc.params import is_hex
 from node.rpc.server import BitcoinServer, loopback
 from node.signature_cache import BoundedCache
-from node.staking import Staking
 from node.verify import verify_tail
 from node.wallets import Wallets
 from primitives import native
 from primitives.address import decode as decode_address
 from primitives.errors import DecodeError, SystemFault
+
+if TYPE_CHECKING:
+    from node.ethereum_service import EthereumService
 
 log = logging.getLogger("chainyard.node")
 calls = logging.getLogger("chainyard.rpc")
@@ -63,8 +64,10 @@ def run_node(config: Config, announce: Announce, dev: bool = False) -> int:
             config.log_format,
             config.chain_folder / config.log_file if config.log_file and not config.ephemeral else None,
         )
-    except (logs.LogError, OSError) as e:
+    except logs.LogError as e:
         raise StartError(str(e), USAGE) from e
+    except OSError as e:
+        raise StartError(f"{e.filename}: {e.strerror or e}", START, "choose another --datadir") from e
     native.announce()
     os.umask(0o077)
     with suppress(ImportError, ValueError, OSError):
@@ -203,14 +206,18 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     if dev and not credentials:
         credentials = (Credentials("dev", "dev"),)
     families = tuple(f for f in node.spec.rpc if f != "ethereum")
-    more = {Wallets: given(daemon.wallets), Staking: given(Staking(node, daemon.wallets))}
+    more: dict[Any, Provider] = {Wallets: given(daemon.wallets)}
+    if "peercoin" in families:
+        from node.staking import Staking  # loads the rules of stake, for their chains alone
+
+        more[Staking] = given(Staking(node, daemon.wallets))
     dispatcher = bitcoin_dispatcher(
         node, daemon.peering, daemon, more, families, _allowed(config)
     )
     dispatcher.on_call = log_call(logging.INFO if sys.stderr.isatty() and not config.quiet else logging.DEBUG)
     server = BitcoinServer(env, dispatcher, credentials)
     port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port
-    if dev and serves(node) and config.bitcoin_rpc_port is None:
+    if dev and "ethereum" in node.spec.rpc and config.bitcoin_rpc_port is None:
         port = 0  # accounts are what it is about: the control port takes what is free
     try:
         await server.start(config.rpc_host, port)
@@ -218,7 +225,7 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
         raise bind_error(e, "RPC", config.rpc_host, port) from e
     stack.push_async_callback(server.stop)
     daemon.server = server
-    if serves(node):
+    if "ethereum" in node.spec.rpc:
         await _serve_accounts(daemon, stack, dev)
     state = report(daemon.node, config, daemon.peering.port, server.port, daemon.directory, credentials)
     if daemon.accounts is not None:
@@ -253,6 +260,8 @@ def log_call(level: int) -> Callable[[Call, str, float, RpcError | None], None]:
 
 async def _serve_accounts(daemon: Daemon, stack: AsyncExitStack, dev: bool) -> None:
     """Open the Ethereum-style port. Raises StartError."""
+    from node.ethereum_service import EthereumService  # a third of the start-up time, for chains with accounts alone
+
     config = daemon.config
     service = EthereumService(daemon.node, daemon.peering, daemon, config, dev)
     try:

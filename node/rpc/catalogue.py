@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,6 @@ from node.rpc import (
     rawtransaction_methods,
     sending_methods,
     signing_methods,
-    stake_methods,
     statistics_methods,
     util_methods,
     wallet_address_methods,
@@ -54,7 +54,6 @@ FILES = (
     rawtransaction_methods,
     sending_methods,
     signing_methods,
-    stake_methods,
     statistics_methods,
     util_methods,
     wallet_address_methods,
@@ -69,6 +68,8 @@ FILES = (
     wallet_transaction_methods,
 )
 """Importing them fills the table."""
+LATER = {"peercoin": "node.rpc.stake_methods"}
+"""By family: files of methods that are imported when a chain serves the family, since other chains need not load what they need."""
 
 
 def given(value: Any) -> Provider:
@@ -102,6 +103,9 @@ def bitcoin_dispatcher(
     allowed: Callable[[str, str], bool] = lambda _user, _method: True,
 ) -> Dispatcher:
     """A dispatcher of the Bitcoin-style methods of a node; `more` provides what further families ask for."""
+    for family in families:
+        if family in LATER:
+            importlib.import_module(LATER[family])
     return Dispatcher(
         Registry(families),
         node.env,

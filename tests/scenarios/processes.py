@@ -35,7 +35,7 @@ class Node:
     process: subprocess.Popen[bytes]
     folder: Path
     errors: Path
-    client: RpcClient = field(init=False)
+    client: RpcClient = field(init=False, repr=False)
 
     def interrupt(self) -> float:
         """Ctrl-C; the seconds until it had ended."""

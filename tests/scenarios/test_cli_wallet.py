@@ -1,4 +1,7 @@
-"""A first user's hour with the wallet, in real processes: make, receive, send, bump, sign, back up, restore, lock; every refusal is one line."""
+"""A first user's hour with the wallet, in real processes: make, pay, bump, sign, back up, restore, lock.
+
+Every refusal is one line.
+"""
 
 from __future__ import annotations
 
