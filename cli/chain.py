@@ -133,7 +133,9 @@ def import_(file: Path, chain: str | None, datadir: Path | None) -> None:
     began, before = time.monotonic(), 0
     with _errors(), _logged() as progress, _aid() as aid, opened(config, Durability.BATCH) as found:
         spec = found.spec
-        into = Chain(spec, found.store, aid, monotonic=time.monotonic, indexes=indexes_of(config, spec), progress=progress)
+        into = Chain(
+            spec, found.store, aid, monotonic=time.monotonic, indexes=indexes_of(config, spec), progress=progress
+        )
         before = into.tip.height
         blocks = read_blocks(file, spec.ledger.format, spec.network.magic, _part(progress, "import (bytes)"))
         faults: list[BadFile] = []

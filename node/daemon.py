@@ -31,6 +31,7 @@ from node.rpc.auth import Credentials, parse_rpcauth, write_cookie
 from node.rpc.catalogue import bitcoin_dispatcher, given
 from node.rpc.dispatch import Call, Provider
 from node.rpc.errors import RpcError
+from node.rpc.fee_estimates import estimator
 from node.rpc.params import is_hex
 from node.rpc.server import BitcoinServer, loopback
 from node.signature_cache import BoundedCache
@@ -206,6 +207,8 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     if dev and not credentials:
         credentials = (Credentials("dev", "dev"),)
     families = tuple(f for f in node.spec.rpc if f != "ethereum")
+    if hasattr(node.spec.ledger, "rules"):
+        daemon.wallets.source.estimate = estimator(node)
     more: dict[Any, Provider] = {Wallets: given(daemon.wallets)}
     if "peercoin" in families:
         from node.staking import Staking  # loads the rules of stake, for their chains alone

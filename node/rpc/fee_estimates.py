@@ -5,10 +5,10 @@ A block that was nearly full shows the rate that its cheapest tenth paid; one wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from node.node import Snapshot
+from node.node import Node, Snapshot
 from node.rpc.api import Memory
 from node.rpc.lookup import find_block, spent_of
 
@@ -62,6 +62,17 @@ def estimate(at: Snapshot, memory: Memory, target: int, conservative: bool) -> i
         rate, weight = block_rate(at, memory, height)
         needed.append(rate if weight >= NEARLY_FULL * limit else 0)
     return _over_rows(needed, min(target, count), 0.95 if conservative else 0.8)
+
+
+def estimator(node: Node) -> Callable[[int], int | None]:
+    """What wallets ask of this node: the economical rate for a number of blocks, None where too little is known."""
+    memory = Memory()
+
+    def rate(blocks: int) -> int | None:
+        with node.snapshot() as at:
+            return estimate(at, memory, max(2, blocks), False)
+
+    return rate
 
 
 def _over_rows(needed: Sequence[int], target: int, share: float) -> int:

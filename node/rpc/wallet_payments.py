@@ -125,7 +125,7 @@ def fee_reason(wallets: Wallets, options: SendOptions) -> str:
     """Why the wallet pays the rate that it pays, in Core's words."""
     if options.rate is not None:
         return "None"
-    return "Fallback fee" if wallets.source.fee_rate(options.target) is None else "Target 85% Threshold"
+    return "Target 85% Threshold" if wallets.source.fee_rate(options.target) else "Fallback fee"
 
 
 # -- outputs ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from node.rpc.fee_estimates import estimator
 from tests.node.rpc.harness import ANYONE, Key
 from tests.node.rpc.wallet_harness import WalletClient
 
@@ -402,3 +403,17 @@ def test_what_transactions_would_change(client: WalletClient) -> None:
     assert change == -10 - funded["fee"]
     assert wallet.error("simulaterawtransaction", [funded["hex"], funded["hex"]])[0] == -8
     assert wallet.error("simulaterawtransaction", ["00"])[0] == -22
+
+
+def test_the_nodes_estimate_is_what_the_wallet_pays(client: WalletClient) -> None:
+    source, estimate = client.wallets.source, estimator(client.node)
+    assert estimate(6) is None, "nothing is known of a chain without blocks"
+    wallet = client.funded("a")
+    assert estimate(6) == 0, "blocks with room take any rate"
+    source.estimate = estimate
+    assert wallet.call("sendtoaddress", ANYONE.wpkh, 1, verbose=True)["fee_reason"] == "Fallback fee"
+    source.estimate = lambda blocks: 1_000 * blocks
+    paid = wallet.call("sendtoaddress", ANYONE.wpkh, 1, conf_target=9, estimate_mode="economical", verbose=True)
+    assert paid["fee_reason"] == "Target 85% Threshold"
+    entry = client.call("getmempoolentry", paid["txid"])
+    assert 9 <= entry["fees"]["base"] * 100_000_000 / entry["vsize"] < Decimal("9.2")
