@@ -108,6 +108,11 @@ class Policy(Protocol):
         """The least step between rates (Core's incremental relay fee, per 1,000 units of size; 0 where the family has none)."""
         ...
 
+    @property
+    def packages(self) -> bool:
+        """Whether transactions are weighed with those that they build on (Core); else each waits its turn (geth), and nothing is counted."""
+        ...
+
     def rate(self, admission: Admission, base_fee: int) -> int:
         """What decides order: fee per 1,000 units of size, or the effective tip under the next base fee."""
         ...

@@ -69,6 +69,8 @@ class Mempool:
         """claim -> id of the transaction that holds it"""
         self.givers: dict[bytes, bytes] = {}
         """token -> id of the transaction that gives it"""
+        self.takers: dict[bytes, bytes] = {}
+        """token -> id of the transaction that needs it"""
         self.shown: dict[bytes, bytes] = {}
         """state pairs of pooled transactions, read by those that build on them"""
         self.memory = 0
@@ -102,8 +104,8 @@ class Mempool:
 
     def children(self, admission: Admission) -> set[bytes]:
         """Ids of the pooled transactions that need what this one gives."""
-        holders = self.holders
-        return {holders[token] for token in admission.gives if token in holders}
+        takers = self.takers
+        return {takers[token] for token in admission.gives if token in takers}
 
     def ancestors(self, admission: Admission) -> set[bytes]:
         """All pooled transactions that this one builds on, itself left out."""
@@ -163,10 +165,13 @@ class Mempool:
         for new in newcomers:
             direct |= self.conflicts(new)
         evicted = set(direct)
+        given = {token for new in newcomers for token in new.gives}
         for txid in direct:
-            evicted |= self.descendants(self.entries[txid].admission)
+            admission = self.entries[txid].admission
+            if not admission.gives <= given:  # else its heirs find in a newcomer what they need
+                evicted |= self.descendants(admission)
         for new in newcomers:
-            if self.ancestors(new) & evicted:
+            if evicted and self.ancestors(new) & evicted:
                 raise Refused("bad-txns-spends-conflicting-tx", f"{new.id[::-1].hex()} builds on what it would replace")
         least = self.min_rate(now)
         if least and self._package_rate(newcomers) < least:
@@ -174,7 +179,7 @@ class Mempool:
         if evicted:
             gone = [self.entries[i].admission for i in evicted]
             self.policy.may_replace(newcomers, gone, [self.entries[i].admission for i in direct])
-        for at, new in enumerate(newcomers):
+        for at, new in enumerate(newcomers if self.policy.packages else ()):
             self.policy.limits(self._cluster(new, newcomers[:at], evicted))
         return evicted
 
@@ -226,6 +231,8 @@ class Mempool:
             self.holders[claim] = admission.id
         for token in admission.gives:
             self.givers[token] = admission.id
+        for token in admission.needs:
+            self.takers[token] = admission.id
         self.shown.update(admission.shows)
         self.memory += admission.memory or admission.size
         self.sequence += 1
@@ -240,6 +247,9 @@ class Mempool:
         for token in admission.gives:
             if self.givers.get(token) == txid:
                 del self.givers[token]
+        for token in admission.needs:
+            if self.takers.get(token) == txid:
+                del self.takers[token]
         for key, _ in admission.shows:
             self.shown.pop(key, None)
         self.memory -= admission.memory or admission.size
@@ -262,10 +272,13 @@ class Mempool:
         return self._drop(txid) if txid in self.entries else None
 
     def release(self, claims: Iterable[bytes]) -> list[Pooled]:
-        """Drop whoever holds one of these claims, heirs included: a block has used them."""
+        """Drop whoever holds one of these claims: a block has used them. Heirs go too, unless the block gives what they need."""
         gone: list[Pooled] = []
         for claim in claims:
-            if (holder := self.holders.get(claim)) is not None:
+            holder = self.holders.get(claim)
+            if holder is not None and claim in self.entries[holder].admission.gives:
+                gone.append(self._drop(holder))
+            elif holder is not None:
                 gone += self.remove(holder)
         return gone
 

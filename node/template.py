@@ -21,8 +21,11 @@ def choose(
 ) -> list[Admission]:
     """Transactions for a block, in an order that applies. `limits`: the most of each resource, by lane.
 
-    A transaction is weighed with the ancestors that are not chosen yet (Bitcoin Core, node/miner.cpp: addPackageTxs).
+    A transaction is weighed with the ancestors that are not chosen yet (Bitcoin Core, node/miner.cpp: addPackageTxs); where the
+    policy knows no packages, each by itself once its parents are chosen.
     """
+    if not pool.policy.packages:
+        return _in_turn(pool, limits, base_fee, lawful, least_rate)
     used = {lane: [0] * len(most) for lane, most in limits.items()}
     entries = pool.entries
     chosen: dict[bytes, Admission] = {}
@@ -62,6 +65,40 @@ def choose(
         for heir in {i for m in members for i in pool.descendants(m)} - chosen.keys():
             heapq.heappush(heap, score(heir))  # it carries fewer ancestors now
     return list(chosen.values())
+
+
+def _in_turn(
+    pool: Mempool,
+    limits: Mapping[int, Sequence[int]],
+    base_fee: int,
+    lawful: Callable[[Admission], bool],
+    least_rate: int,
+) -> list[Admission]:
+    """The best of those whose turn it is, again and again (geth, core/types: TransactionsByPriceAndNonce)."""
+    used = {lane: [0] * len(most) for lane, most in limits.items()}
+    entries, policy = pool.entries, pool.policy
+    waiting = {txid: count for txid, e in entries.items() if (count := len(pool.parents(e.admission)))}
+
+    def score(txid: bytes) -> tuple[int, int, bytes]:
+        entry = entries[txid]
+        return -policy.rate(entry.admission, base_fee) - entry.fee_delta, entry.sequence, txid
+
+    heap = [score(txid) for txid in entries if txid not in waiting]
+    heapq.heapify(heap)
+    chosen: list[Admission] = []
+    while heap:
+        rate, _, txid = heapq.heappop(heap)
+        admission = entries[txid].admission
+        if -rate < least_rate or not lawful(admission) or not _fits([admission], used, limits):
+            continue  # and so its heirs never have their turn
+        chosen.append(admission)
+        for at, amount in enumerate(admission.resources):
+            used[admission.lane][at] += amount
+        for heir in pool.children(admission):
+            waiting[heir] -= 1
+            if not waiting[heir]:
+                heapq.heappush(heap, score(heir))
+    return chosen
 
 
 def _rate(pool: Mempool, entries: list[Pooled], base_fee: int) -> float:

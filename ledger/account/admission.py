@@ -51,6 +51,8 @@ def admit(
         sender = tx.sender
         check_possible(tx)
         before = _spent_before(tx, world.nonce(sender), state, spent)
+        if tx.nonce - world.nonce(sender) >= policy.account_slots:
+            raise Refused("account limit exceeded", f"pooled {policy.account_slots}, limit {policy.account_slots}")
         code = world.code(sender) if world.code_hash(sender) != EMPTY_CODE else b""
         if code and not (rules.fork.has_delegation and delegate_of(code) is not None):
             raise InvalidTx("sender not an eoa", f"address 0x{sender.hex()}, len(code): {len(code)}")

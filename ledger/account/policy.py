@@ -52,6 +52,11 @@ class GethPolicy:
             elif self.needs_sidecar:
                 raise Refused("missing sidecar in blob transaction")
 
+    @property
+    def packages(self) -> bool:
+        """An account's transactions go one after the other, each by its own price."""
+        return False
+
     def rate(self, admission: Admission, base_fee: int) -> int:
         """What the beneficiary gets per gas in the next block; negative where the fee cap is below the base fee."""
         return min(admission.tip_cap, admission.fee_cap - base_fee)
@@ -73,6 +78,4 @@ class GethPolicy:
                     raise Refused("replacement transaction underpriced")
 
     def limits(self, cluster: Cluster) -> None:
-        """Raises Refused("account limit exceeded") for too many of one account."""
-        if cluster.ancestors > self.account_slots:
-            raise Refused("account limit exceeded", f"pooled {cluster.ancestors}, limit {self.account_slots}")
+        """Nothing is asked here: how many of one account are pooled is told by their nonces (admission.py)."""

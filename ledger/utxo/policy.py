@@ -38,6 +38,11 @@ class UtxoPolicy:
     max_descendants: int = 25
     max_descendant_size: int = 101_000
 
+    @property
+    def packages(self) -> bool:
+        """A child may pay for its parent."""
+        return True
+
     def rate(self, admission: Admission, base_fee: int) -> int:
         """Satoshi per 1,000 virtual bytes, rounded down."""
         return admission.tip_cap * 1_000 // max(1, admission.size)

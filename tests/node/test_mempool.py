@@ -30,6 +30,8 @@ class TestPolicy:
     def rate(self, admission: Admission, base_fee: int) -> int:
         return admission.tip_cap * 1000 // admission.size
 
+    packages = True
+
     def may_replace(self, new: Sequence[Admission], evicted: Sequence[Admission], direct: Sequence[Admission]) -> None:
         if sum(n.tip_cap for n in new) <= sum(e.tip_cap for e in evicted):
             raise Refused("insufficient fee")
@@ -220,3 +222,19 @@ def test_parked_transactions_come_out_when_what_they_need_is_there() -> None:
     assert len(room) == 1
     room.expire(3 + 20 * 60)
     assert len(room) == 0
+
+
+def test_a_row_of_an_account_keeps_its_heirs_when_one_is_replaced_or_used() -> None:
+    """Account transactions claim what they give: the place in their sender's row."""
+    pool = Mempool(TestPolicy())
+    row = [admission(f"n{i}", needs=f"r{i - 1}" if i else "", gives=f"r{i}", claims=f"r{i}") for i in range(3)]
+    for one in row:
+        pool.add([one], 0, 0)
+    assert pool.descendants(row[0]) == {row[1].id, row[2].id}
+    assert pool.children(row[0]) == {row[1].id}
+    better = admission("better", gives="r0", claims="r0", fee=200)
+    assert [gone.id for gone in pool.add([better], 0, 0)] == [row[0].id]
+    assert pool.children(better) == {row[1].id}
+    assert [gone.id for gone in pool.release([b"r0"])] == [better.id]
+    assert len(pool) == 2
+    assert {gone.id for gone in pool.remove(row[1].id)} == {row[1].id, row[2].id}
