@@ -2,6 +2,7 @@
 // It knows nothing of Chainyard.
 import { readFileSync } from "node:fs";
 import * as btc from "@scure/btc-signer";
+import { pubECDSA, pubSchnorr } from "@scure/btc-signer/utils.js";
 import { Psbt, initEccLib, networks, crypto } from "bitcoinjs-lib";
 import * as ecc from "tiny-secp256k1";
 import { ECPairFactory } from "ecpair";
@@ -56,12 +57,13 @@ const finishers = {
 const actions = {
   sign: ({ by, psbt, secrets }) => signers[by](psbt, secrets),
   finish: ({ by, psbt }) => finishers[by](psbt),
+  verify: ({ psbt }) => Psbt.fromBase64(psbt, { network: networks.regtest }).validateSignaturesOfAllInputs(verify),
   combine: ({ by, psbts }) => by === "scure"
     ? b64(btc.PSBTCombine(psbts.map((p) => Buffer.from(p, "base64"))))
     : Psbt.fromBase64(psbts[0]).combine(...psbts.slice(1).map((p) => Psbt.fromBase64(p))).toBase64(),
-  addresses: ({ secrets }) => {
-    const keys = secrets.map((s) => btc.utils.pubECDSA(bytes(s)));
-    const schnorr = secrets.map((s) => btc.utils.pubSchnorr(bytes(s)));
+  addresses: ({ secrets, internal }) => {
+    const keys = secrets.map((s) => pubECDSA(bytes(s)));
+    const schnorr = secrets.map((s) => pubSchnorr(bytes(s)));
     const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     const ms = btc.p2ms(2, sorted);
     const order = [...schnorr].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -69,10 +71,13 @@ const actions = {
       pkh: btc.p2pkh(keys[0], network).address, wpkh: btc.p2wpkh(keys[0], network).address,
       nested: btc.p2sh(btc.p2wpkh(keys[0], network), network).address, tr: btc.p2tr(schnorr[0], undefined, network).address,
       wsh: btc.p2wsh(ms, network).address, sh: btc.p2sh(ms, network).address, nestedWsh: btc.p2sh(btc.p2wsh(ms, network), network).address,
-      trMulti: btc.p2tr(schnorr[0], btc.p2tr_ms(2, order), network).address,
+      trMulti: btc.p2tr(bytes(internal), btc.p2tr_ms(2, order), network).address,
     };
   },
 };
+
+// Many requests at once: starting the engine takes longer than signing.
+actions.batch = ({ requests }) => requests.map(({ action, ...rest }) => actions[action](rest));
 
 const { action, ...rest } = JSON.parse(readFileSync(0, "utf8"));
 process.stdout.write(JSON.stringify(await actions[action](rest)));
