@@ -220,6 +220,11 @@ class Mempool:
             self._insert(Pooled(new, now, height, self.sequence + 1, self.deltas.get(new.id, 0)))
         left += self.shrink(now)
         if any(n.id not in self.entries for n in newcomers):
+            ours = {n.id for n in newcomers}
+            for txid in ours & self.entries.keys():
+                self._drop(txid)
+            for old in sorted((e for e in left if e.id not in ours), key=lambda e: e.sequence):
+                self._insert(old)
             raise Refused("mempool full", "the pool is at its cap and the fee is too low")
         return left
 

@@ -132,6 +132,17 @@ def test_what_is_too_poor_for_a_full_pool_is_refused() -> None:
     assert set(p.entries) == {b"a", b"b"}
 
 
+def test_a_newcomer_that_has_no_room_displaces_nobody() -> None:
+    p = pool(max_bytes=300)
+    p.add([admission("a", "x", "a1", fee=100)], 0, 1)
+    p.add([admission("b", "a1", fee=400)], 0, 1)
+    p.add([admission("c", "y", fee=500)], 0, 1)
+    with pytest.raises(Refused) as e:
+        p.add([admission("r", "x", fee=501, size=301)], 0, 1)
+    assert e.value.rule in ("mempool full", "insufficient fee")
+    assert [entry.id for entry in p] == [b"a", b"b", b"c"] and p.memory == 300 and p.holders[b"x"] == b"a"
+
+
 def test_confirmed_heirs_stay_and_conflicts_go() -> None:
     p = pool()
     for one in (admission("a", "x", "a1"), admission("b", "a1"), admission("c", "y", "c1"), admission("d", "c1")):
