@@ -154,6 +154,8 @@ class CheckHeaders:
     peer: int
     headers: tuple[Any, ...]
     full: bool
+    asked: bool = True
+    """The peer was asked for them; others are judged before its next message is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,11 @@ class HeaderView(Protocol):
         ...
 
     @property
+    def headers_prove(self) -> bool:
+        """Whether a header shows by itself what it weighs (work). Where not (stake), `best` counts only blocks that are here."""
+        ...
+
+    @property
     def format(self) -> Format:
         """How headers are written."""
         ...
@@ -228,7 +235,8 @@ class HeaderView(Protocol):
         ...
 
     def ancestors(self, entry: Entry[Any], start: int, count: int) -> Sequence[Entry[Any]]:
-        """The blocks on an entry's chain from a height on, lowest first, at most `count`, the entry itself the last."""
+        """The blocks on an entry's chain from a height on, lowest first, at most `count`, the entry itself the last; none where
+        the entry was let go of since (a header held in memory only)."""
         ...
 
     def fork_height(self, entry: Entry[Any]) -> int:

@@ -27,7 +27,7 @@ from node.twins import find_twin
 from node.undo import encode_changes
 from node.view import ChainView
 from node.waiting import WaitingRoom
-from node.work import BadBlock, Work, merged
+from node.work import BadBlock, Work, merged, still_holds
 from primitives.chain import Entry, Status
 from primitives.errors import (
     ChainError,
@@ -110,10 +110,16 @@ class Chain:
             work = Work(view.entries, view.tip, self.block)
             yield sides.state_at(view.entries, view.tip, entry, lambda e, j: self._execute(work, e, j))
 
+    @contextmanager
+    def tree(self) -> Iterator[Entries]:
+        """The index as peers need it, on any thread: with headers that are held and not stored."""
+        with self.store.view() as kv:
+            yield self._entries(kv)
+
     def entry(self, key: bytes) -> Entry[Any] | None:
         """What is known of a block."""
-        with self.store.view() as kv:
-            return self._entries(kv).get(key)
+        with self.tree() as entries:
+            return entries.get(key)
 
     def block(self, key: bytes) -> Any | None:
         """A stored block."""
@@ -239,6 +245,7 @@ class Chain:
         with self.store.update() as kv:
             work = Work(self._entries(kv), self.tip, self.block)
             yield work
+        self.loose.settle(work.inserted)
         self.tip = work.tip
         self.best_header = work.best_header or self.best_header
         if (event := work.event()) is not None:
@@ -277,7 +284,7 @@ class Chain:
     def _insert(self, work: Work, entry: Entry[Any], branch: StoredBranch) -> None:
         insert(work.entries, entry, branch)
         self.judge.stored(entry)
-        self.loose.discard(entry.hash)
+        work.inserted.append(entry.hash)
         if not entry.invalid and entry.weight > (work.best_header or self.best_header).weight:
             work.best_header = entry
 
@@ -389,7 +396,7 @@ class Chain:
             if not proven:
                 raise
             raise BadBlock(entry, e) from e
-        if prepared is not None and _still_holds(work.kv, prepared.delta):
+        if prepared is not None and still_holds(work.kv, prepared.delta):
             applied = prepared.applied
             rewind(journal, prepared.delta.forward)
             for key, value in prepared.delta.kept:
@@ -426,8 +433,7 @@ class Chain:
         events: list[TipChanged] = []
         bad: dict[bytes, ChainError] = {}
         while True:
-            with self.store.view() as kv:
-                entries = self._entries(kv)
+            with self.tree() as entries:
                 target = self._candidate(entries, entries.require(self.tip.hash))
             if target is None:
                 return events, bad
@@ -488,12 +494,7 @@ class Chain:
                     return  # one claim is not worth more than one record
                 parent = work.entries.require(bad.entry.header.parent)
                 insert(work.entries, replace(bad.entry, status=Status.BROKEN), work.branch(parent))
-                self.loose.discard(bad.entry.hash)
+                work.inserted.append(bad.entry.hash)
             else:
                 condemn(work.entries, entry, Status.BROKEN)
                 work.best_header = heaviest_header(work.entries, work.tip)
-
-
-def _still_holds(kv: KV, delta: Delta) -> bool:
-    """Whether the state is the one that a delta was made on."""
-    return all(kv.get(key) == old for key, old in delta.undo)

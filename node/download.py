@@ -15,6 +15,8 @@ from primitives.errors import Missing, Premature, Refused
 
 BATCH = 512
 """How many blocks of the best chain are read from the index at a time."""
+SLICE = 32
+"""The same of a claimed chain: a few requests' worth."""
 PARKED_SECONDS = 60.0
 
 
@@ -127,9 +129,16 @@ class Download:
         return found
 
     def _aside(self, peer: SyncPeer, now: float) -> list[bytes]:
-        """Blocks of a peer's own chain that is not the plan's, where it is no lighter than what is connected."""
+        """Blocks of a peer's own chain that is not the plan's, where it is no lighter than what is connected.
+
+        Where headers prove nothing there is no plan: whoever claims a chain is asked for it, and nobody is asked for another's claims.
+        """
         best, tip = peer.best, self.view.tip
-        if best is None or peer.flights or best.weight < tip.weight or best.hash == tip.hash:
+        if best is None or best.weight < tip.weight or best.hash == tip.hash:
+            return []
+        if not self.view.headers_prove:
+            return self._claimed(peer, best, now)
+        if peer.flights:
             return []
         if self.plan and self._target is not None and self._continues(best, self._target):
             return []
@@ -138,15 +147,32 @@ class Download:
             return []
         start = self.view.fork_height(best) + 1
         entries = self.view.ancestors(best, start, self.limits.window)
-        return [
-            e.hash
-            for e in entries
-            if not e.status & Status.BODY
-            and e.hash not in self.flights
-            and e.hash not in self.judging
-            and e.hash not in peer.refused
-            and self.parked.get(e.hash, 0.0) <= now
-        ][: self.limits.in_flight]
+        return [e.hash for e in entries if self._is_free(e, peer, now)][: self.limits.in_flight]
+
+    def _is_free(self, entry: Entry[Any], peer: SyncPeer, now: float) -> bool:
+        """Whether a block is to be got, and nobody was asked for it."""
+        key = entry.hash
+        if entry.status & Status.BODY or key in self.flights or key in self.judging or key in peer.refused:
+            return False
+        return self.parked.get(key, 0.0) <= now
+
+    def _claimed(self, peer: SyncPeer, best: Entry[Any], now: float) -> list[bytes]:
+        """The next blocks of the chain that a peer claims to have."""
+        known = self.view.entry(best.hash)
+        if known is None:  # its headers were let go of: it is asked for them again
+            peer.best, peer.more = None, True
+            return []
+        if known.invalid or known.status & Status.BODY:
+            return []
+        found: list[bytes] = []
+        room = self.limits.in_flight - len(peer.flights)
+        start = self.view.fork_height(best) + 1
+        for height in range(start, min(best.height + 1, start + self.limits.window), SLICE):
+            entries = self.view.ancestors(best, height, SLICE)
+            found += [e.hash for e in entries if self._is_free(e, peer, now)]
+            if len(found) >= room:
+                break
+        return found[:room]
 
     def _shared_height(self, best: Entry[Any], target: Entry[Any]) -> int:
         """Up to which height a peer's chain is the plan's."""
@@ -211,6 +237,9 @@ class Download:
             self.parked = {h: t for h, t in self.parked.items() if t > now}
             self.parked[event.hash] = now + PARKED_SECONDS
             self.plan.pop(event.hash, None)
+            if peer is not None and isinstance(event.error, Missing):
+                for key in event.error.hashes:  # what we had no wish for may be wanted now that something builds on it
+                    peer.refused.discard(key)
         elif event.error is not None:
             refused_by_us = isinstance(event.error, Refused)
             self._dirty = self._dirty or not refused_by_us

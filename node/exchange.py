@@ -100,7 +100,7 @@ class Exchange:
         self.sync = Sync(judge, env.random, settings.protocol_version, limits)
         self.relay = Relay(judge, judge, env.random, settings.local)
         self._blocks: asyncio.Queue[tuple[Deliver, asyncio.Future[None] | None]] = asyncio.Queue()
-        self._headers: asyncio.Queue[CheckHeaders] = asyncio.Queue()
+        self._headers: asyncio.Queue[tuple[CheckHeaders, asyncio.Future[None] | None]] = asyncio.Queue()
         self._judging = 0
         self._wake_at = float("inf")
         self._wake = asyncio.Event()
@@ -154,6 +154,10 @@ class Exchange:
                 done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                 self._blocks.put_nowait((action, done))
                 await done
+            elif isinstance(action, CheckHeaders) and not action.asked:
+                done = asyncio.get_running_loop().create_future()
+                self._headers.put_nowait((action, done))
+                await done
             else:
                 self._do(action)
 
@@ -197,7 +201,7 @@ class Exchange:
         elif isinstance(action, Deliver):
             self._blocks.put_nowait((action, None))
         elif isinstance(action, CheckHeaders):
-            self._headers.put_nowait(action)
+            self._headers.put_nowait((action, None))
         elif isinstance(action, Wake):
             if action.at < self._wake_at:
                 self._wake_at = action.at
@@ -254,7 +258,7 @@ class Exchange:
 
     async def _judge_headers(self) -> None:
         while True:
-            action = await self._headers.get()
+            action, done = await self._headers.get()
             self._judging += 1
             entries: list[Entry[Any]] = []
             error: ChainError | None = None
@@ -266,6 +270,8 @@ class Exchange:
                     break
             self._judging -= 1
             self._feed(HeadersChecked(action.peer, tuple(entries), error, action.full))
+            if done is not None and not done.done():
+                done.set_result(None)
 
     async def _judge_blocks(self) -> None:
         queue = self._blocks

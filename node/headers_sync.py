@@ -23,7 +23,7 @@ from node.presync import Presync
 from node.sync_peer import Limits, SyncPeer, locator
 from node.treatment import Misbehaviour
 from p2p.messages import MAX_HEADERS, MSG_BLOCK, WITNESS_FLAG, GetHeaders, Item
-from primitives.chain import Entry
+from primitives.chain import Entry, Status
 from primitives.errors import ChainError, Invalid, Missing, Refused
 
 FEW = 8
@@ -102,6 +102,7 @@ class HeadersSync:
     def on_headers(self, peer: SyncPeer, headers: tuple[Any, ...], now: float, asked: bool = True) -> list[Action]:
         """Headers came: refuse what does not hold together, follow what lacks weight, let the chain judge the rest."""
         full = len(headers) == MAX_HEADERS
+        answer = asked and peer.asked_at >= 0
         if asked:
             peer.asked_at = -1.0
         if not headers:
@@ -131,11 +132,11 @@ class HeadersSync:
                     return self._caught_up(peer, now)  # a chain that is too light, and that is all of it
                 peer.presync = Presync(start, self.view.floor, self.random.randbytes(16))
                 return self._presync(peer, headers, full, now)
-        return self._check(peer, headers, full)
+        return self._check(peer, headers, full, answer)
 
-    def _check(self, peer: SyncPeer, headers: tuple[Any, ...], full: bool) -> list[Action]:
+    def _check(self, peer: SyncPeer, headers: tuple[Any, ...], full: bool, asked: bool = True) -> list[Action]:
         peer.checking = True
-        return [CheckHeaders(peer.id, headers, full)]
+        return [CheckHeaders(peer.id, headers, full, asked)]
 
     def _presync(self, peer: SyncPeer, headers: tuple[Any, ...], full: bool, now: float) -> list[Action]:
         presync = peer.presync
@@ -192,14 +193,24 @@ class HeadersSync:
             return self.start(now)
         return []
 
-    def ask_for_more(self, now: float) -> list[Action]:
-        """Ask peers that had more headers than were taken, once the blocks of those that were are here."""
+    def ask_for_more(self, now: float, busy: bool) -> list[Action]:
+        """Ask peers that had more headers than were taken, once the blocks of those that were are here.
+
+        While blocks are still to come from others, only where each peer's blocks are its own affair.
+        """
         actions: list[Action] = []
         for peer in self.peers.values():
             if peer.more and not peer.checking and not peer.flights and peer.asked_at < 0:
+                if busy and (self.view.headers_prove or not self._has_all(peer)):
+                    continue
                 peer.more = False
                 actions += self.ask(peer, now)
         return actions
+
+    def _has_all(self, peer: SyncPeer) -> bool:
+        """Whether the blocks of all headers that a peer has shown are here, or the headers were let go of."""
+        best = None if peer.best is None else self.view.entry(peer.best.hash)
+        return best is None or bool(best.status & Status.BODY)
 
     def on_block_error(self, peer: SyncPeer, error: ChainError, requested: bool, now: float) -> list[Action]:
         """A block was refused, or lacks its parent."""

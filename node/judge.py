@@ -6,18 +6,20 @@ It joins protocols and decides nothing that a rule or policy does not. `take_*` 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from node.actions import Announced, Deliver
 from node.exchange import Verdict
+from node.index import Entries
 from node.mempool import Pooled
 from node.node import Happening, Node
 from node.results import Parked, TipChanged
 from primitives.buffer import Reader, Writer
 from primitives.chain import Entry, Form, Format
-from primitives.errors import ChainError, DecodeError, InvalidHeader, Missing, Premature, Refused
+from primitives.errors import ChainError, DecodeError, InvalidHeader, Missing, Premature, Refused, SystemFault
 
+T = TypeVar("T")
 NEAR_TIP = 144
 """Headers of a chain that is so many blocks of work behind the tip are not kept (Bitcoin Core, GetAntiDoSWorkThreshold)."""
 OLD_TIP = 24 * 60 * 60
@@ -35,6 +37,7 @@ class ChainJudge:
         self.node = node
         self.chain = node.chain
         self._synced = False
+        self._unproven = not node.spec.engine.header_proves
         self._recent: dict[bytes, None] = {}
         self._tasks: set[asyncio.Future[Any]] = set()
         node.chain_listeners.append(self._on_event)
@@ -50,6 +53,11 @@ class ChainJudge:
     def best(self) -> Entry[Any]:
         """The heaviest header that is not known to be bad."""
         return self.chain.best_header
+
+    @property
+    def headers_prove(self) -> bool:
+        """Whether a header shows its weight by itself."""
+        return not self._unproven
 
     @property
     def format(self) -> Format:
@@ -77,19 +85,34 @@ class ChainJudge:
         return self.chain.entry(key)
 
     def ancestors(self, entry: Entry[Any], start: int, count: int) -> Sequence[Entry[Any]]:
-        """The blocks on an entry's chain from a height on, lowest first."""
-        with self.chain.view() as view:
-            at = view.entries.branch(entry).at(min(start + count - 1, entry.height))
+        """The blocks on an entry's chain from a height on, lowest first; none where the entry was let go of."""
+
+        def read(entries: Entries) -> Sequence[Entry[Any]]:
+            at = entries.branch(entry).at(min(start + count - 1, entry.height))
             found = [at]
             while at.height > start:
-                at = view.entries.parent(at)
+                at = entries.parent(at)
                 found.append(at)
-        return found[::-1] if at.height == start else ()
+            return found[::-1] if at.height == start else ()
+
+        return self._read(entry, read) or ()
 
     def fork_height(self, entry: Entry[Any]) -> int:
-        """Height of the entry's highest ancestor on the connected chain."""
-        with self.chain.view() as view:
-            return view.entries.fork(entry).height
+        """Height of the entry's highest ancestor on the connected chain; genesis' where the entry was let go of."""
+        return self._read(entry, lambda entries: entries.fork(entry).height) or 0
+
+    def _read(self, entry: Entry[Any], read: Callable[[Entries], T]) -> T | None:
+        """Read what lies below an entry; None where it is not known. Headers without proof may be stored or dropped meanwhile."""
+        for again in (True, True, False):
+            with self.chain.tree() as entries:
+                if entries.get(entry.hash) is None:
+                    return None
+                try:
+                    return read(entries)
+                except SystemFault:
+                    if not again or not self._unproven:
+                        raise
+        return None
 
     def work(self, header: Any) -> int:
         """What a header by itself adds. Raises InvalidHeader("high-hash")."""
@@ -215,6 +238,7 @@ class ChainJudge:
                 yield block
 
         undecodable: list[Verdict] = []
+        self.node.relax(min(deliver.header.timestamp for deliver in run))
         try:
             self.chain.extend(blocks(), self.node.env.now())
         except (Missing, Premature):

@@ -5,7 +5,7 @@ A header never stays without its ancestors: where one must go, those that build 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from node.index import Record
@@ -70,6 +70,11 @@ class LooseHeaders(Mapping[bytes, Record]):
         siblings.remove(key)
         if not siblings:
             del self._children[parent]
+
+    def settle(self, keys: Iterable[bytes]) -> None:
+        """Let go of headers whose blocks were committed: until now readers found them here, from now on in the store."""
+        for key in keys:
+            self.discard(key)
 
     def drop(self, key: bytes) -> None:
         """Let go of a header and of all that build on it."""

@@ -68,7 +68,7 @@ class Sync:
     def _go_on(self, now: float) -> list[Action]:
         """Ask for more blocks; where there are none to ask for, for the headers that lead to more."""
         actions = self.download.schedule(now)
-        return actions if self.download.busy else actions + self.headers.ask_for_more(now)
+        return actions + self.headers.ask_for_more(now, self.download.busy)
 
     def _on_message(self, event: Got, now: float) -> list[Action]:
         peer, message = self.peers.get(event.peer), event.message

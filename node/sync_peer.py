@@ -104,7 +104,8 @@ class SyncPeer:
             if mine is not None and mine.height >= entry.height:
                 if mine.hash == entry.hash:
                     return True
-                if mine.height > entry.height and view.ancestors(mine, entry.height, 1)[0].hash == entry.hash:
+                below = view.ancestors(mine, entry.height, 1)
+                if below and below[0].hash == entry.hash:
                     return True
         return False
 
@@ -116,7 +117,9 @@ class SyncPeer:
 
 def locator(view: HeaderView, entry: Entry[Any]) -> tuple[bytes, ...]:
     """Hashes from an entry down: the last ten one by one, then ever farther apart, genesis last."""
-    hashes = []
+    hashes: list[bytes] = []
+    if view.entry(entry.hash) is None:  # it was let go of
+        entry = view.best
     height, step = entry.height, 1
     while height > 0:
         hashes.append(entry.hash if height == entry.height else view.ancestors(entry, height, 1)[0].hash)

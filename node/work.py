@@ -12,7 +12,7 @@ from node.undo import decode_changes
 from node.view import encode_block, read_block
 from primitives.chain import Entry
 from primitives.errors import ChainError, SystemFault
-from storage.kv import KV, rewind
+from storage.kv import KV, Delta, rewind
 from storage.layout import BODY, TIP_KEY, UNDO, height_key
 
 HELD_BYTES: Final = 8 << 20
@@ -37,6 +37,8 @@ class Work:
         self.tip = tip
         self.best_header: Entry[Any] | None = None
         """The heaviest header that this update brought."""
+        self.inserted: list[bytes] = []
+        """Blocks that this update put into the index."""
         self.reverted: list[Entry[Any]] = []
         self.forgotten = False
         self._connected: list[Connected] = []
@@ -124,3 +126,8 @@ def merged(events: list[TipChanged]) -> TipChanged | None:
                 reverted.append(entry)
         connected += event.connected
     return TipChanged(events[-1].tip, tuple(reverted), tuple(connected))
+
+
+def still_holds(kv: KV, delta: Delta) -> bool:
+    """Whether the state is the one that a delta was made on."""
+    return all(kv.get(key) == old for key, old in delta.undo)

@@ -91,6 +91,11 @@ class RecentSet:
                 self._old, self._new = self._new, set()
             self._new.add(key)
 
+    def discard(self, key: bytes) -> None:
+        """Forget a key."""
+        self._new.discard(key)
+        self._old.discard(key)
+
     def clear(self) -> None:
         """Forget all."""
         self._new, self._old = set(), set()

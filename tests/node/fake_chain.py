@@ -73,6 +73,7 @@ class FakeChain:
         self.children: dict[bytes, list[bytes]] = {}
         self.tip = self.best = genesis
         self.format = FORMAT
+        self.headers_prove = True
         self.syncing = False
         self.floor = floor
         self.pool: dict[bytes, Transaction] = {}
