@@ -5,7 +5,9 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import os
+import tomllib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 Case = tuple[str, Callable[[], None]]
@@ -120,6 +122,16 @@ def suites(family: str) -> dict[str, Suite]:
                 raise RuntimeError(f"suite {family}.{suite} is defined twice")
             found[suite] = run
     return found
+
+
+@lru_cache(1)
+def _not_run() -> dict[str, dict[str, str]]:
+    return tomllib.loads((Path(__file__).parent / "not_run.toml").read_text())
+
+
+def named(suite: str, case: str) -> bool:
+    """Whether not_run.toml says that no client runs this case."""
+    return any(case.startswith(beginning) for beginning in _not_run().get(suite, {}))
 
 
 def unknown_files(family: str, folder: Path) -> list[str]:
