@@ -41,7 +41,7 @@ def main() -> int:
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="missing data, and skipped cases that not_run.toml does not name, count as failures",
+        help="missing data and skips that not_run.toml does not name are failures",
     )
     parser.add_argument(
         "suites", nargs="*", metavar="SUITE", help="a family (bitcoin) or one suite of it (bitcoin.script_tests)"
