@@ -6,12 +6,13 @@ import logging
 from typing import Annotated, Any
 
 from node.dev_chain import MOST_BLOCKS
+from node.dump import dump, load
 from node.node import Node
 from node.rpc.ethereum_dev_api import Dev
 from node.rpc.ethereum_json import Json, block_json, hexed
 from node.rpc.ethereum_lookup import ledger_of, server_error
 from node.rpc.ethereum_net_methods import VERSION, client_version
-from node.rpc.ethereum_params import Address, Flag, Number, Quantity, Word, number, wrong
+from node.rpc.ethereum_params import Address, Data, Flag, Number, Quantity, Word, number, wrong
 from node.rpc.registry import rpc
 
 # -- mining ---------------------------------------------------------------------------------------------------------
@@ -227,7 +228,8 @@ def revert(dev: Dev, id: Quantity) -> bool:
 @rpc("hardhat_reset", "ethereum", "hardhat", cost="write", aliases=("anvil_reset", "evm_reset"))
 def reset(dev: Dev, options: Any = None) -> bool:
     """Back to genesis."""
-    if isinstance(options, dict) and options.get("forking"):
+    forking = options.get("forking") if isinstance(options, dict) else None
+    if isinstance(forking, dict) and forking.get("jsonRpcUrl"):
         raise server_error("forking a live chain is not supported: this node has no network")
     dev.reset()
     return True
@@ -271,3 +273,21 @@ def metadata(node: Node, dev: Dev) -> Json:
         "forkedNetwork": None,
         "snapshots": {},
     }
+
+
+# -- whole chains ---------------------------------------------------------------------------------------------------
+
+
+@rpc("anvil_dumpState", "ethereum", "anvil", cost="write", aliases=("hardhat_dumpState", "evm_dumpState"))
+def dump_state(node: Node, preserveHistoricalStates: bool | None = None) -> str:
+    """The whole chain with its history, pool and clock, as one string for anvil_loadState."""
+    return hexed(dump(node))
+
+
+@rpc("anvil_loadState", "ethereum", "anvil", cost="write", aliases=("hardhat_loadState", "evm_loadState"))
+def load_state(node: Node, dev: Dev, state: Data) -> bool:
+    """Put a chain that anvil_dumpState gave in the place of this one."""
+    dev.check_edits()
+    load(state, node)
+    dev.marks.clear()
+    return True

@@ -243,3 +243,29 @@ def test_rollback_forgets_blocks(chain: AccountNode) -> None:
         chain.call("evm_mine")
     chain.call("anvil_rollback", 2)
     assert height(chain) == 1
+
+
+def test_a_dump_holds_the_whole_history_and_loads_into_another_node(chain: AccountNode) -> None:
+    chain.call("hardhat_setBalance", C, "0x5")
+    chain.call("hardhat_impersonateAccount", A)
+    sent = send(chain)
+    chain.call("evm_increaseTime", 5_000)
+    chain.call("evm_mine")
+    chain.call("evm_setAutomine", False)
+    pooled = send(chain)
+    state, tip = chain.call("anvil_dumpState"), chain.call("eth_getBlockByNumber", "latest", False)["hash"]
+    other = AccountNode(automine=False)
+    try:
+        other.call("evm_mine")
+        assert other.call("anvil_loadState", state) is True
+        assert other.call("eth_getBlockByNumber", "latest", False)["hash"] == tip
+        assert other.call("eth_getBalance", C, "latest") == "0x5"
+        assert other.call("eth_getTransactionReceipt", sent)["status"] == "0x1"
+        assert other.call("eth_getTransactionByHash", pooled)["blockHash"] is None
+        assert abs(other.env.now() - chain.env.now()) < 60
+        for bad in ("0x00", state[:-20]):
+            with pytest.raises(RpcFailure):
+                other.call("anvil_loadState", bad)
+        assert other.call("eth_getBlockByNumber", "latest", False)["hash"] == tip
+    finally:
+        other.close()
