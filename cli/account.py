@@ -1,0 +1,497 @@
+"""`chainyard account`: accounts whose keys are in wallets on this machine, not in the node - made, restored, sent from, signed with.
+
+The keys are wallet/accounts.py's; the server sees signed transactions alone.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.ethereum import (
+    confirm,
+    explained,
+    open_client,
+    parse_account,
+    send_asked,
+    sender_options,
+    sent_text,
+    url_option,
+)
+from cli.output import USAGE, CliError, emit, table
+from cli.secrets import ask, stdin_option
+from cli.wei import ether, parse_wei
+from node.config import Config
+from node.env import RealEnv, make_directory
+from node.ethereum_client import EthereumSource, hexed
+from primitives.address import AddressStyle, account_encode
+from primitives.ethereum_tx import EthereumTransaction
+from wallet import hd, keyring, messages, mnemonic, typed_data
+from wallet.accounts import Accounts, SendTerms
+from wallet.api import CoinNet
+from wallet.cipher import Scrypt
+from wallet.spend_account import Call
+from wallet.state import WalletState
+
+MAINNET = 1
+SECONDS = 600
+
+
+@click.group()
+def account() -> None:
+    """Accounts with their keys in wallets on this machine."""
+
+
+# -- where wallets are -----------------------------------------------------------------------------------------------
+
+
+def folder_of(chain_id: int) -> Path:
+    """Where the wallets of a chain are."""
+    given = os.environ.get("CHAINYARD_DATADIR")
+    return Config(datadir=Path(given) if given else None).root / "accounts" / str(chain_id)
+
+
+def _path(name: str, chain_id: int) -> Path:
+    if not name or name in (".", "..") or any(c in "/\\" or not c.isprintable() for c in name) or len(name) > 100:
+        raise CliError(f"{name!r} cannot be the name of a wallet", USAGE)
+    return folder_of(chain_id) / name
+
+
+def _net(chain_id: int) -> CoinNet:
+    if chain_id == MAINNET:
+        return CoinNet(
+            f"chain {chain_id}", AddressStyle(b"\x00", b"\x05", b"\x80", "bc", hd.XPUB, hd.XPRV), coin_type=0
+        )
+    return CoinNet(f"chain {chain_id}", AddressStyle(b"\x6f", b"\xc4", b"\xef", "bcrt", hd.TPUB, hd.TPRV))
+
+
+@dataclass(slots=True, eq=False)
+class OpenSender:
+    """An account of an open wallet that sends."""
+
+    accounts: Accounts
+    address: bytes
+
+    def send(self, call: Call, terms: SendTerms) -> bytes:
+        """Sign here, write down, and send."""
+        return self.accounts.send(self.address, call, terms).id
+
+
+class Opened:
+    """A wallet that this process alone uses until it is closed."""
+
+    def __init__(self, state: WalletState, source: EthereumSource, from_stdin: bool) -> None:
+        self.state = state
+        self.accounts = Accounts(state, source)
+        self._from_stdin = from_stdin
+
+    def unlock(self) -> None:
+        """Ask for the passphrase where there is one. Raises CliError, WalletError."""
+        vault, now = self.state.vault, self.state.env.monotonic()
+        if vault.is_encrypted and not vault.is_open(now):
+            vault.open(ask(f"Passphrase of {self.state.name}", self._from_stdin), now, SECONDS)
+
+    def pick(self, address: bytes | None) -> bytes:
+        """The account that is meant: the only one where none is named. Raises CliError."""
+        held = [one.address for one in self.accounts.all()]
+        if address is None and len(held) == 1:
+            return held[0]
+        if address is None:
+            why = "the wallet has several accounts" if held else "the wallet has no account"
+            raise CliError(why, USAGE, "name one with --from" if held else "`chainyard account new` makes one")
+        if address not in held:
+            raise CliError(f"the wallet has no key of {account_encode(address)}", USAGE)
+        return address
+
+    def sender(self, address: bytes | None) -> OpenSender:
+        """An account that can sign, its wallet unlocked."""
+        chosen = self.pick(address)
+        self.unlock()
+        return OpenSender(self.accounts, chosen)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[RealEnv]:
+    """This process alone uses the folder, so that two sends do not take the same nonce."""
+    make_directory(folder)
+    env = RealEnv()
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield env
+        finally:
+            env.close()
+
+
+@contextmanager
+def opened(name: str, chain_id: int, source: EthereumSource, from_stdin: bool) -> Iterator[Opened]:
+    """A wallet on this machine. Raises CliError where there is none."""
+    folder = _path(name, chain_id)
+    if not (folder / "wallet.json").exists():
+        raise CliError(
+            f"there is no wallet {name!r} for chain {chain_id}", USAGE, "`chainyard account create` makes one"
+        )
+    with _alone(folder) as env:
+        state = WalletState.load(name, folder, env, _net(chain_id))
+        try:
+            yield Opened(state, source, from_stdin)
+        finally:
+            state.vault.close()
+
+
+def _source(url: str | None, chain_id: int | None) -> EthereumSource:
+    return EthereumSource(open_client(url), chain_id)
+
+
+def wallet_options(command: Any) -> Any:
+    """Give a command --wallet, --chain-id and the way to a server."""
+    options = (
+        click.option("--wallet", "name", default="main", show_default=True, help="Which wallet."),
+        click.option(
+            "--chain-id", type=click.IntRange(1), default=None, help="The chain, where no server is to be asked."
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return url_option(command)
+
+
+# -- made ------------------------------------------------------------------------------------------------------------
+
+
+def _make(
+    name: str, url: str | None, chain_id: int | None, phrase: str | None, extra: str, passphrase: str
+) -> dict[str, Any]:
+    source = _source(url, chain_id)
+    with explained():
+        number = source.chain_id()
+        folder = _path(name, number)
+        with _alone(folder) as env:
+            state = WalletState.create(name, folder, env, _net(number), 1, private_keys=True)
+            words = phrase or mnemonic.generate(env.random, 12)
+            keyring.add_seed(state, words, extra)
+            if passphrase:
+                state.vault.encrypt(passphrase, Scrypt())
+            state.save()
+            first = Accounts(state, source).new("")
+    result = {"name": name, "chain_id": number, "address": first.text, "encrypted": bool(passphrase)}
+    return result if phrase else result | {"mnemonic": words}
+
+
+def _passphrase(from_stdin: bool, no_encrypt: bool) -> str:
+    return "" if no_encrypt else ask("Passphrase (empty: none)", from_stdin, confirm=not from_stdin)
+
+
+def _made(result: dict[str, Any]) -> str:
+    sealed = ", encrypted" if result["encrypted"] else ""
+    lines = [f"wallet {result['name']} for chain {result['chain_id']} made{sealed}", f"account {result['address']}"]
+    if "mnemonic" in result:
+        words = result["mnemonic"].split()
+        lines += ["", "WRITE THESE WORDS DOWN, in this order. They are shown once; whoever has them has the money.", ""]
+        rows = [words[at : at + 4] for at in range(0, len(words), 4)]
+        lines += [
+            "  " + " ".join(f"{4 * r + n + 1:>2} {w:<10}" for n, w in enumerate(row)).rstrip()
+            for r, row in enumerate(rows)
+        ]
+    return "\n".join(lines)
+
+
+_PLAIN = click.option("--no-encrypt", is_flag=True, help="No passphrase.")
+_NAME = click.argument("name", default="main")
+_CHAIN = click.option(
+    "--chain-id", type=click.IntRange(1), default=None, help="The chain, where no server is to be asked."
+)
+
+
+@account.command("create")
+@_NAME
+@_PLAIN
+@_CHAIN
+@stdin_option
+@url_option
+def create(name: str, no_encrypt: bool, chain_id: int | None, from_stdin: bool, url: str | None) -> None:
+    """Make a wallet NAME and its first account; its words are shown once."""
+    emit(_make(name, url, chain_id, None, "", _passphrase(from_stdin, no_encrypt)), _made)
+
+
+@account.command("restore")
+@_NAME
+@click.option("--mnemonic-stdin", is_flag=True, help="Read the words from standard input (first line).")
+@click.option("--with-mnemonic-passphrase", is_flag=True, help="The words have a passphrase of their own (BIP39).")
+@_PLAIN
+@_CHAIN
+@stdin_option
+@url_option
+def restore(
+    name: str,
+    mnemonic_stdin: bool,
+    with_mnemonic_passphrase: bool,
+    no_encrypt: bool,
+    chain_id: int | None,
+    from_stdin: bool,
+    url: str | None,
+) -> None:
+    """Make a wallet NAME again, of its words."""
+    words = ask("Words of the mnemonic", mnemonic_stdin)
+    with explained():
+        mnemonic.to_entropy(words)
+    extra = ask("Passphrase of the mnemonic", from_stdin or mnemonic_stdin) if with_mnemonic_passphrase else ""
+    emit(_make(name, url, chain_id, words, extra, _passphrase(from_stdin, no_encrypt)), _made)
+
+
+@account.command("new")
+@click.option("--label", default="", help="What it is for.")
+@wallet_options
+def new(label: str, name: str, chain_id: int | None, url: str | None) -> None:
+    """The next account of a wallet. Its key is on disk before the address is shown."""
+    source = _source(url, chain_id)
+    with explained(), opened(name, source.chain_id(), source, False) as wallet:
+        made = wallet.accounts.new(label)
+    emit({"address": made.text, "label": made.label, "path": made.path}, lambda r: str(r["address"]))
+
+
+@account.command("list")
+@wallet_options
+def list_(name: str, chain_id: int | None, url: str | None) -> None:
+    """The accounts of a wallet, with what they hold where a server answers."""
+    source = _source(url, chain_id)
+    with explained():
+        number = source.chain_id()
+        with opened(name, number, source, False) as wallet:
+            found = wallet.accounts.all()
+        rows: list[dict[str, Any]] = [
+            {"address": a.text, "label": a.label, "path": a.path or "imported"} for a in found
+        ]
+        if chain_id is None:
+            for row, one in zip(rows, found, strict=True):
+                row |= {"wei": str(source.balance(one.address)), "nonce": source.mined_nonce(one.address)}
+                row["balance"] = ether(int(row["wei"]))
+    columns = [c for c in ("address", "balance", "nonce", "label", "path") if rows and c in rows[0]]
+    emit(rows, lambda r: table(r, columns) if r else "no accounts yet: `chainyard account new`")
+
+
+@account.command("balance")
+@click.argument("address")
+@url_option
+def balance(address: str, url: str | None) -> None:
+    """What any account holds."""
+    with explained():
+        wei = EthereumSource(open_client(url)).balance(parse_account(address))
+    emit({"wei": str(wei), "ether": ether(wei)}, lambda r: str(r["ether"]))
+
+
+# -- keys in and out -------------------------------------------------------------------------------------------------
+
+
+@account.command("import")
+@click.option(
+    "--keystore",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A keystore file (v1, v3); else a raw key is asked for.",
+)
+@click.option("--label", default="")
+@stdin_option
+@wallet_options
+def import_(keystore: Path | None, **given: Any) -> None:
+    """Take in a key. What is asked for (passphrase of the wallet, then of the file or the key) is never taken from the command line."""
+    source = _source(given["url"], given["chain_id"])
+    with explained(), opened(given["name"], source.chain_id(), source, given["from_stdin"]) as wallet:
+        wallet.unlock()
+        if keystore is not None:
+            text = keystore.read_text(errors="replace")
+            made = wallet.accounts.import_keystore(
+                text, ask(f"Passphrase of {keystore.name}", given["from_stdin"]), given["label"]
+            )
+        else:
+            typed = ask("Private key", given["from_stdin"]).strip().removeprefix("0x")
+            if len(typed) != 64 or any(c not in "0123456789abcdefABCDEF" for c in typed):
+                raise CliError("a private key is 64 hexadecimal digits", USAGE)
+            made = wallet.accounts.import_secret(bytes.fromhex(typed), given["label"])
+    emit({"address": made.text}, lambda r: str(r["address"]))
+
+
+@account.command("export")
+@click.argument("address")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@stdin_option
+@wallet_options
+def export(address: str, out: Path, from_stdin: bool, name: str, chain_id: int | None, url: str | None) -> None:
+    """Write the key of an account to a keystore file (v3) under a passphrase of its own."""
+    if out.exists():
+        raise CliError(f"{out} is there already", USAGE)
+    source = _source(url, chain_id)
+    with explained(), opened(name, source.chain_id(), source, from_stdin) as wallet:
+        wallet.unlock()
+        passphrase = ask("Passphrase for the file", from_stdin, confirm=not from_stdin)
+        if not passphrase:
+            raise CliError("the passphrase is empty", USAGE)
+        env = wallet.state.env
+        text = wallet.accounts.export_keystore(wallet.pick(parse_account(address)), passphrase, env.random)
+        env.disk.write(out.resolve(), text.encode())
+    emit({"file": str(out)}, lambda r: f"written to {r['file']}")
+
+
+# -- sent ------------------------------------------------------------------------------------------------------------
+
+
+@account.command("send")
+@click.argument("to")
+@click.argument("amount")
+@click.option("--data", default="", metavar="HEX", help="Bytes to send along.")
+@sender_options
+def send_(to: str, amount: str, data: str, **given: Any) -> None:
+    """Send AMOUNT (such as 0.5ether) TO an address."""
+    given["wallet_name"] = given["wallet_name"] or _usual_wallet(given)
+    try:
+        raw = bytes.fromhex(data.removeprefix("0x"))
+    except ValueError:
+        raise CliError("the data are not hexadecimal", USAGE) from None
+    call = Call(parse_account(to), parse_wei(amount), raw)
+    emit(send_asked(f"{ether(call.value)} to {to}", call, given), sent_text)
+
+
+def _usual_wallet(given: dict[str, Any]) -> str | None:
+    """The wallet `main`, where it is there and nobody else is named."""
+    if given["keystore"] is not None or given["sender"] is not None:
+        return None
+    with explained():
+        number = _source(given["url"], None).chain_id()
+    return "main" if (_path("main", number) / "wallet.json").exists() else None
+
+
+@account.command("history")
+@wallet_options
+def history(name: str, chain_id: int | None, url: str | None) -> None:
+    """What this wallet sent, oldest first."""
+    source = _source(url, chain_id)
+    with explained(), opened(name, source.chain_id(), source, False) as wallet:
+        rows = [_sent_row(tx) for tx in wallet.accounts.sent()]
+    emit(rows, lambda r: table(r, ("nonce", "hash", "to", "value", "max_fee_per_gas")) if r else "nothing was sent yet")
+
+
+def _sent_row(tx: EthereumTransaction) -> dict[str, Any]:
+    to = "(new contract)" if tx.to is None else account_encode(tx.to)
+    return {
+        "nonce": tx.nonce,
+        "hash": hexed(tx.id),
+        "from": account_encode(tx.sender),
+        "to": to,
+        "value": ether(tx.value),
+        "max_fee_per_gas": ether(tx.fee_cap),
+    }
+
+
+def _replace(tx_hash: str, cancel: bool, given: dict[str, Any]) -> None:
+    text = tx_hash.removeprefix("0x")
+    if len(text) != 64 or any(c not in "0123456789abcdefABCDEF" for c in text):
+        raise CliError(f"{tx_hash} is not the hash of a transaction", USAGE)
+    source = _source(given["url"], given["chain_id"])
+    with explained(), opened(given["name"], source.chain_id(), source, given["from_stdin"]) as wallet:
+        old = next((tx for tx in wallet.accounts.sent() if tx.id.hex() == text.lower()), None)
+        if old is None:
+            raise CliError(
+                "this wallet did not send that transaction", USAGE, "`chainyard account history` lists what it sent"
+            )
+        what = "cancel" if cancel else "replace"
+        confirm([f"  {what} nonce {old.nonce} of {account_encode(old.sender)}, with higher fees"], given["sure"])
+        wallet.unlock()
+        made = wallet.accounts.replace(old.id, cancel=cancel)
+    emit({"hash": hexed(made.id), "nonce": made.nonce, "max_fee_per_gas": str(made.fee_cap)}, sent_text)
+
+
+_SURE = click.option("--yes", "-y", "sure", is_flag=True, help="Do not ask.")
+
+
+@account.command("replace")
+@click.argument("tx_hash")
+@_SURE
+@stdin_option
+@wallet_options
+def replace(tx_hash: str, **given: Any) -> None:
+    """Send a transaction that waits again, with fees high enough to take its place."""
+    _replace(tx_hash, False, given)
+
+
+@account.command("cancel")
+@click.argument("tx_hash")
+@_SURE
+@stdin_option
+@wallet_options
+def cancel(tx_hash: str, **given: Any) -> None:
+    """Put a transfer of nothing to oneself in the place of a transaction that waits."""
+    _replace(tx_hash, True, given)
+
+
+# -- signatures ------------------------------------------------------------------------------------------------------
+
+
+def _typed(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except ValueError as e:
+        raise CliError(f"{path} is not JSON", USAGE) from e
+
+
+_TYPED = click.option(
+    "--typed", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A file of typed data (EIP-712)."
+)
+
+
+@account.command("sign")
+@click.argument("message", default="")
+@_TYPED
+@click.option("--from", "sender", default=None, metavar="ADDRESS")
+@stdin_option
+@wallet_options
+def sign(
+    message: str,
+    typed: Path | None,
+    sender: str | None,
+    from_stdin: bool,
+    name: str,
+    chain_id: int | None,
+    url: str | None,
+) -> None:
+    """Sign a MESSAGE (EIP-191), or typed data."""
+    if bool(message) == (typed is not None):
+        raise CliError("there is a MESSAGE to sign, or --typed FILE", USAGE)
+    source = _source(url, chain_id)
+    with explained(), opened(name, source.chain_id(), source, from_stdin) as wallet:
+        chosen = wallet.pick(None if sender is None else parse_account(sender))
+        wallet.unlock()
+        if typed is not None:
+            signature = wallet.accounts.sign_typed(chosen, _typed(typed))
+        else:
+            signature = wallet.accounts.sign_personal(chosen, message.encode())
+    result = {"address": account_encode(chosen), "signature": hexed(signature)}
+    emit(result, lambda r: str(r["signature"]))
+
+
+@account.command("verify")
+@click.argument("address")
+@click.argument("signature")
+@click.argument("message", default="")
+@_TYPED
+@url_option
+def verify(address: str, signature: str, message: str, typed: Path | None, url: str | None) -> None:
+    """Whether the owner of ADDRESS signed a MESSAGE or typed data. No server is asked."""
+    del url
+    try:
+        raw = bytes.fromhex(signature.removeprefix("0x"))
+    except ValueError:
+        raise CliError("the signature is not hexadecimal", USAGE) from None
+    with explained():
+        digest = typed_data.digest(_typed(typed)) if typed is not None else messages.personal_hash(message.encode())
+    signer = messages.recover_account(digest, raw)
+    valid = signer is not None and signer == parse_account(address)
+    if not valid:
+        raise CliError("the signature is not of this address and message", 4)
+    emit({"valid": True}, lambda _: "the signature is valid")
