@@ -39,6 +39,19 @@ class EntryCache:
         self._size = size
         self._new: dict[bytes, tuple[bytes, Record]] = {}
         self._old: dict[bytes, tuple[bytes, Record]] = {}
+        self._line: Sequence[Entry[Any]] = ()
+
+    def hold(self, line: Sequence[Entry[Any]]) -> None:
+        """Remember a valid block and the ancestors that were read of it, newest first: their notes are final."""
+        if line[0].status & Status.VALID:
+            self._line = line[:_WINDOW]
+
+    def line(self, tip: Entry[Any]) -> list[Entry[Any]]:
+        """A block and as many of its ancestors as are remembered; of those only the marks may be old."""
+        line = self._line
+        if line and line[0].hash == tip.hash:
+            return [tip, *line[1:]]
+        return [tip, *line] if line and line[0].hash == tip.header.parent else [tip]
 
     def get(self, key: bytes, raw: bytes) -> Record | None:
         """The record decoded from exactly these bytes, if it is held."""
@@ -189,7 +202,11 @@ class Entries:
 
     def branch(self, tip: Entry[Any]) -> StoredBranch:
         """The chain that ends in an entry."""
-        return StoredBranch(self, tip)
+        return StoredBranch(self, tip, self._cache.line(tip))
+
+    def hold(self, line: Sequence[Entry[Any]]) -> None:
+        """Remember what a branch has read, for the next one that ends here or one block further."""
+        self._cache.hold(line)
 
     def fork(self, entry: Entry[Any]) -> Entry[Any]:
         """The highest ancestor (or the entry itself) on the connected chain."""
@@ -281,6 +298,7 @@ class StoredBranch:
             while len(recent) < wanted:
                 recent.append(self._entries.parent(recent[-1]))
             self._recent = recent
+            self._entries.hold(recent)
         return recent[:wanted]
 
     def siblings(self, generations: int) -> list[Entry[Any]]:
@@ -303,7 +321,9 @@ class StoredBranch:
 
     def extended(self, child: Entry[Any]) -> StoredBranch:
         """The chain one block further, which keeps what this one has read."""
-        return StoredBranch(self._entries, child, [child, *self._recent[: _WINDOW - 1]], self._fork)
+        recent = [child, *self._recent[: _WINDOW - 1]]
+        self._entries.hold(recent)
+        return StoredBranch(self._entries, child, recent, self._fork)
 
     def skip_for_child(self) -> bytes:
         """The skip pointer of a child of the tip."""

@@ -26,10 +26,14 @@ from node.view import ChainView
 from primitives.chain import Branch, Entry
 from primitives.env import Env
 from primitives.errors import SystemFault
+from storage.durability import Durability
 from storage.kv import KV, Store
 
 T = TypeVar("T")
 log = logging.getLogger("chainyard.node")
+
+OLD_BLOCK = 24 * 60 * 60
+"""Seconds behind the clock at which a block is history: others have it too, and many more of its kind are still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class Node:
         self.spec = spec
         self.env = env
         self.store = store
+        self._durability = store.durability
         self.aid = Aid(cache, executor)
         self.chain = Chain(spec, store, self.aid, monotonic=env.monotonic, indexes=indexes, progress=progress)
         self.chain.observers.append(self._on_chain_event)
@@ -102,6 +107,8 @@ class Node:
         self.fault: SystemFault | None = None
         self.chain_listeners: list[Listener] = []
         """Called on the chain thread, before the call that caused the event returns (wallets)."""
+        self.clock_listeners: list[Callable[[], None]] = []
+        """Called on the chain thread when the clock was set or moved by hand (staking)."""
         self._listeners: list[Listener] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -120,6 +127,21 @@ class Node:
             await asyncio.sleep(1)
             if self.chain.waiting:
                 await self.on_chain(lambda: self.chain.tick(self.env.now()))
+
+    def set_clock(self, second: int | None) -> None:
+        """Fix the clock at a second, or let it run again, and take in what it has reached. On the chain thread."""
+        self.env.freeze(second)
+        self._clock_moved()
+
+    def move_clock(self, seconds: int) -> None:
+        """Move the clock on. On the chain thread."""
+        self.env.advance(seconds)
+        self._clock_moved()
+
+    def _clock_moved(self) -> None:
+        self.chain.tick(self.env.now())
+        for heard in self.clock_listeners:
+            heard()
 
     def stop(self, fault: SystemFault | None = None) -> None:
         """Ask the node to end; with the fault that makes it."""
@@ -154,10 +176,11 @@ class Node:
             self._publish(PoolChanged(changes))
 
     def _follow(self, event: TipChanged) -> Changes:
+        if not (event.reverted or len(self.pool) or len(self.gate.parked)):
+            self.gate.rejects.clear()
+            return Changes()
         reverted = [b for e in event.reverted if (b := self.chain.block(e.hash)) is not None]
-        connected = (
-            [(c.block, c.applied.touched) for c in event.connected] if len(self.pool) or len(self.gate.parked) else []
-        )
+        connected = [(c.block, c.applied.touched) for c in event.connected]
         with self.position() as at:
             return self.gate.on_tip(reverted, connected, at)
 
@@ -189,7 +212,14 @@ class Node:
 
     def accept_block(self, block: Any, source: object = None) -> Result:
         """Judge a block from anywhere. Raises Invalid, Mutated."""
+        self.relax(block.header.timestamp)
         return self.chain.accept(block, self.env.now(), source=source)
+
+    def relax(self, second: int) -> None:
+        """A block of this time is next: one that is history can be had again, so its commit may be lost to a power cut, whole."""
+        if self._durability is Durability.FULL:
+            old = second < self.env.now() - OLD_BLOCK
+            self.store.durability = Durability.BATCH if old else Durability.FULL
 
     def submit_tx(self, tx: Any, source: int | None = None, check: Check = lambda _: None) -> Changes:
         """Take a transaction into the pool. Raises as Gate.submit."""
@@ -227,6 +257,7 @@ class Node:
     def take_made(self, block: Any, prepared: Any = None) -> Result:
         """Connect a block of our own. On a local network the clock follows where blocks come faster than seconds."""
         now = self.env.now()
+        self.relax(now)
         if self.spec.network.local and block.header.timestamp > now:
             self.env.advance(block.header.timestamp - now)
             now = block.header.timestamp

@@ -185,17 +185,50 @@ class BitcoinBlock:
         return 3 * self.base_size + self.size
 
 
+# The three below take a short item in one step; one that is longer than 252 bytes, or cut short, the Reader's own methods.
+
+
 def _read_inputs(r: Reader) -> list[TxInput]:
-    inputs = []
+    data, end, inputs = r.data, r.end, []
     for _ in range(r.count(41)):
-        point = r.bytes(36)
-        script = r.var_bytes()
-        inputs.append(TxInput(point, script, r.u32()))
+        pos = r.pos
+        size = data[pos + 36] if pos + 36 < end else 0xFD
+        stop = pos + 41 + size
+        if size < 0xFD and stop <= end:
+            (sequence,) = _U32.unpack_from(data, stop - 4)
+            inputs.append(TxInput(data[pos : pos + 36], data[pos + 37 : stop - 4], sequence))
+            r.pos = stop
+        else:
+            inputs.append(TxInput(r.bytes(36), r.var_bytes(), r.u32()))
     return inputs
 
 
 def _read_outputs(r: Reader) -> tuple[TxOutput, ...]:
-    return tuple(TxOutput(r.i64(), r.var_bytes()) for _ in range(r.count(9)))
+    data, end, outputs = r.data, r.end, []
+    for _ in range(r.count(9)):
+        pos = r.pos
+        size = data[pos + 8] if pos + 8 < end else 0xFD
+        stop = pos + 9 + size
+        if size < 0xFD and stop <= end:
+            outputs.append(TxOutput(_I64.unpack_from(data, pos)[0], data[pos + 9 : stop]))
+            r.pos = stop
+        else:
+            outputs.append(TxOutput(r.i64(), r.var_bytes()))
+    return tuple(outputs)
+
+
+def _read_witness(r: Reader) -> tuple[bytes, ...]:
+    data, end, items = r.data, r.end, []
+    for _ in range(r.count()):
+        pos = r.pos
+        size = data[pos] if pos < end else 0xFD
+        stop = pos + 1 + size
+        if size < 0xFD and stop <= end:
+            items.append(data[pos + 1 : stop])
+            r.pos = stop
+        else:
+            items.append(r.var_bytes())
+    return tuple(items)
 
 
 def read_transaction(r: Reader, timed: bool = False) -> Transaction:
@@ -220,7 +253,7 @@ def read_transaction(r: Reader, timed: bool = False) -> Transaction:
     body_end = r.pos
     if flags & 1:
         flags ^= 1
-        inputs = [i._replace(witness=r.many(Reader.var_bytes)) for i in inputs]
+        inputs = [TxInput(point, script, sequence, _read_witness(r)) for point, script, sequence, _ in inputs]
         if not any(i.witness for i in inputs):
             raise DecodeError("superfluous witness record")
     if flags:

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from storage.durability import Durability
+
 Change = tuple[bytes, bytes | None]
 """A key and its value, None where there is none."""
 
@@ -27,6 +29,9 @@ class KV(Protocol):
 
 class Store(Protocol):
     """Something that keeps a KV. An exception inside `update()` leaves nothing behind."""
+
+    durability: Durability
+    """What a commit promises; FULL and BATCH may take turns while the store is open."""
 
     def view(self) -> AbstractContextManager[KV]:
         """A read-only snapshot."""
@@ -52,19 +57,28 @@ class Delta:
 class Journal:
     """An overlay over a KV that collects writes; nothing reaches the base before `commit`."""
 
-    __slots__ = ("_base", "_kept", "_writes")
+    __slots__ = ("_base", "_kept", "_read", "_writes")
 
     def __init__(self, base: KV) -> None:
         self._base = base
         self._writes: dict[bytes, bytes | None] = {}
         self._kept: dict[bytes, bytes] = {}
+        self._read: dict[bytes, bytes | None] = {}
+        """What was read of the base: what is written was mostly read before, and its old value is wanted again."""
 
     def get(self, key: bytes) -> bytes | None:
         """The value as this journal sees it."""
         if key in self._writes:
             return self._writes[key]
-        value = self._kept.get(key)
-        return self._base.get(key) if value is None else value
+        if key in self._kept:
+            return self._kept[key]
+        return self._old(key)
+
+    def _old(self, key: bytes) -> bytes | None:
+        if key in self._read:
+            return self._read[key]
+        value = self._read[key] = self._base.get(key)
+        return value
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a value."""
@@ -103,7 +117,7 @@ class Journal:
         undo: list[Change] = []
         forward: list[Change] = []
         for key, value in self._writes.items():
-            old = self._base.get(key)
+            old = self._old(key)
             if old != value:
                 undo.append((key, old))
                 forward.append((key, value))
@@ -115,6 +129,7 @@ class Journal:
         apply(self._base, delta)
         self._writes.clear()
         self._kept.clear()
+        self._read.clear()
         return delta
 
 
