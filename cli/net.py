@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,27 +48,48 @@ def net() -> None:
 
 
 @net.command()
-@click.option("-n", "count", type=click.IntRange(1, 32), default=3, show_default=True, help="How many nodes.")
+@click.option("-n", "count", type=click.IntRange(1, 32), default=None, help="How many nodes (3).")
 @click.option("--chain", default="regtest", show_default=True)
+@click.option(
+    "--stakers", type=click.IntRange(1, 16), default=None, help="So many nodes more, with coins that stake (--chain stake-dev)."
+)
 @click.option("--fresh", is_flag=True, help="Delete what was there before.")
 @datadir_option
-def up(count: int, chain: str, fresh: bool, datadir: Path | None) -> None:
-    """Start the network; the one that was there goes on."""
+def up(count: int | None, chain: str, stakers: int | None, fresh: bool, datadir: Path | None) -> None:
+    """Start the network; the one that was there goes on. With stakers, the first node is the miner that pays them."""
+    if stakers is not None and chain not in ("stake-dev", "peercoin-regtest") and not chain.endswith(".toml"):
+        raise CliError(f"{chain} has no proof of stake", USAGE, "add --chain stake-dev")
     root = net_root(datadir)
     with _clear_errors():
         if fresh:
             _delete(root)
+        new = False
         try:
             network = Testnet.open(root)
         except NetError:
-            network = Testnet.create(root, chain, count)
+            nodes = count or (1 if stakers else 3)
+            network, new = Testnet.create(root, chain, nodes + (stakers or 0), stakers or 0), True
         network.start()
+        if network.stakers:
+            _let_stake(network, new)
         rows = network.status()
-    emit({"chain": network.chain, "datadir": str(root), "nodes": rows}, lambda r: _banner(r, datadir))
+    state = {"chain": network.chain, "datadir": str(root), "nodes": rows, "stakers": network.stakers}
+    emit(state, lambda r: _banner(r, datadir))
+
+
+def _let_stake(network: Testnet, new: bool) -> None:
+    """Pay the stakers of a new network; in an old one a block of work ends a pause that was too long for stake. Then all stake."""
+    if new:
+        network.fund(int(time.time()))
+        network.set_clocks(0)
+    else:
+        client = network.client(network.members[0])
+        call(client, "generatetoaddress", 1, call(network.staker(network.stakers[0]), "getnewaddress"))
+    network.stake()
 
 
 def _banner(state: dict[str, Any], datadir: Path | None) -> str:
-    first, chain = state["nodes"][0], Path(state["chain"]).stem
+    first, chain, stakers = state["nodes"][0], Path(state["chain"]).stem, state["stakers"]
     me, where = program(), f" --datadir {datadir}" if datadir else ""
     cookie = Path(state["datadir"]) / "node1" / chain / ".cookie"
     return "\n".join(
@@ -77,6 +99,7 @@ def _banner(state: dict[str, Any], datadir: Path | None) -> str:
             table(state["nodes"], ("name", "height", "peers", "port", "bitcoin_rpc_port")),
             "",
             "Next:",
+            *([f"  {me} wallet stake status --node {stakers[0]}{where}", f"  {me} mint 10{where}"] if stakers else []),
             f"  {me} wallet create alice --node node1{where}",
             f"  {me} net mine 101 --wallet alice{where}",
             f"  {me} net status{where}",

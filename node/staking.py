@@ -6,6 +6,7 @@ It carries questions between the engine and wallets; what may stake is the engin
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -96,6 +97,11 @@ class WalletStaker:
             secret = signer.secret_of(public)
         return None if secret is None else secp256k1.sign(secret, digest)
 
+    @property
+    def reached(self) -> int:
+        """The second that the last search has reached, on whatever tip; 0 before the first."""
+        return self._reached[1]
+
     def searched(self, tip: bytes) -> int:
         """The last second that was searched on this tip."""
         return self._reached[1] if self._reached[0] == tip else 0
@@ -115,6 +121,9 @@ class Staking:
         self.reserve: dict[str, int] = {}
         self.stakers: dict[str, WalletStaker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._moved = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        node.clock_listeners.append(self._clock_moved)
 
     @property
     def engine(self) -> Stake:
@@ -144,7 +153,8 @@ class Staking:
         """Begin to stake with a wallet."""
         self.stop(wallet.name)
         staker = self.staker(wallet)
-        task = asyncio.get_running_loop().create_task(self._run(staker), name=f"staking {wallet.name}")
+        self._loop = asyncio.get_running_loop()
+        task = self._loop.create_task(self._run(staker), name=f"staking {wallet.name}")
         self._tasks[wallet.name] = task
         task.add_done_callback(_log_failure)
 
@@ -170,7 +180,19 @@ class Staking:
             block = await self._once(staker)
             if block is not None:
                 log.info("minted block %s", block.header.hash[::-1].hex())
-            await asyncio.sleep(REST)
+            moved = self._moved
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REST):
+                    await moved.wait()
+
+    def _clock_moved(self) -> None:
+        """The clock was moved: search at once. On the chain thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _once(self, staker: WalletStaker) -> Any | None:
         purse = Purse(b"", staker=staker)

@@ -23,6 +23,11 @@ from node.rpc.errors import RpcError
 
 STATE_FILE = "net.json"
 START_SECONDS = 30.0
+STAKE_WALLET = "staker"
+STAKE_COINS = 20
+"""Coins of each staker: fewer would all be too young most of the time."""
+STAKE_SPAN = 3_600
+"""Seconds over which they are mined."""
 
 
 class NetError(Exception):
@@ -67,17 +72,19 @@ class Testnet:
 
     __test__ = False
 
-    def __init__(self, root: Path, chain: str, members: Sequence[Member]) -> None:
+    def __init__(self, root: Path, chain: str, members: Sequence[Member], stakers: Sequence[str] = ()) -> None:
         self.root = root
         self.chain = chain
         self.members = list(members)
+        self.stakers = list(stakers)
+        """Names of the nodes that stake."""
         self._clients: dict[str, RpcClient] = {}
 
     # -- the state file ---------------------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, root: Path, chain: str, count: int) -> Testnet:
-        """Lay out a new network. Raises NetError where one is there already."""
+    def create(cls, root: Path, chain: str, count: int, stakers: int = 0) -> Testnet:
+        """Lay out a new network, whose last nodes are the stakers. Raises NetError where one is there already."""
         if (root / STATE_FILE).exists():
             raise NetError(
                 f"there is a network in {root} already - `chainyard net up` starts it, `net down --delete` ends it"
@@ -86,7 +93,7 @@ class Testnet:
         members = [
             Member(f"node{i + 1}", str(root / f"node{i + 1}"), ports[2 * i], ports[2 * i + 1]) for i in range(count)
         ]
-        net = cls(root, chain, members)
+        net = cls(root, chain, members, [m.name for m in members[count - stakers :]])
         net.save()
         return net
 
@@ -97,13 +104,14 @@ class Testnet:
             state = json.loads((root / STATE_FILE).read_text())
         except OSError as e:
             raise NetError(f"no network in {root} - start one with `chainyard net up`") from e
-        return cls(root, state["chain"], [Member(**m) for m in state["members"]])
+        return cls(root, state["chain"], [Member(**m) for m in state["members"]], state.get("stakers", []))
 
     def save(self) -> None:
         """Write the state file."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.root / (STATE_FILE + ".new")
-        fresh.write_text(json.dumps({"chain": self.chain, "members": [asdict(m) for m in self.members]}, indent=1))
+        state = {"chain": self.chain, "members": [asdict(m) for m in self.members], "stakers": self.stakers}
+        fresh.write_text(json.dumps(state, indent=1))
         fresh.replace(self.root / STATE_FILE)
 
     def member(self, name: str) -> Member:
@@ -203,6 +211,44 @@ class Testnet:
         """Let all nodes talk to each other again."""
         for member in self.members:
             self.client(member).call("setpeerfilter", [])
+
+    # -- stake ------------------------------------------------------------------------------------------------------
+
+    def staker(self, name: str) -> RpcClient:
+        """A client on the path of a staker's wallet."""
+        return self.client(self.member(name)).wallet(STAKE_WALLET)
+
+    def fund(self, now: int, coins: int = STAKE_COINS) -> None:
+        """Give every staker a wallet and coins that are old enough at the second `now`: mined in the hour before, clocks set back."""
+        miner = self.client(self.members[0])
+        for name in self.stakers:
+            self.client(self.member(name)).call("createwallet", wallet_name=STAKE_WALLET, load_on_startup=True)
+        payees = [self.staker(name).call("getnewaddress") for _ in range(coins) for name in self.stakers]
+        for at, payee in enumerate(payees):
+            self.set_clocks(now - STAKE_SPAN + at * STAKE_SPAN // len(payees))
+            miner.call("generatetoaddress", 1, payee)
+        tip = miner.call("getbestblockhash")
+        if not wait_for(lambda: all(self.client(m).call("getbestblockhash") == tip for m in self.members), START_SECONDS):
+            raise NetError("the nodes do not reach one tip - `chainyard net status` shows each")
+
+    def set_clocks(self, second: int, only: Sequence[str] = ()) -> None:
+        """Fix the clocks of all nodes at a second; 0 lets them run again."""
+        for member in self.members:
+            if not only or member.name in only:
+                self.client(member).call("setmocktime", second)
+
+    def reach(self, second: int) -> int:
+        """Move the clocks of nodes that are behind a second there; how many nodes there are."""
+        running = [m for m in self.members if m.running]
+        for member in running:
+            client = self.client(member)
+            client.call("movetime", max(0, second - client.call("movetime", 0)))
+        return len(running)
+
+    def stake(self, on: bool = True) -> None:
+        """Let all stakers stake, or stop it."""
+        for name in self.stakers:
+            self.staker(name).call("staking", on)
 
     def status(self) -> list[dict[str, Any]]:
         """One row a node: height, tip, peers, pool."""

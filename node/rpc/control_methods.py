@@ -87,8 +87,7 @@ def set_mock_time(node: Node, timestamp: int) -> None:
         raise RpcError(MISC_ERROR, "setmocktime is for regression testing (-regtest mode) only")
     if not 0 <= timestamp <= MAX_TIME:
         raise RpcError(INVALID_PARAMETER, f"Mocktime must be in the range [0, {MAX_TIME}], not {timestamp}.")
-    node.env.freeze(timestamp or None)
-    node.chain.tick(node.env.now())
+    node.set_clock(timestamp or None)
 
 
 @rpc("getzmqnotifications", family="bitcoin", group="control")
