@@ -6,11 +6,11 @@ It composes; every rule is elsewhere. The genesis files of public chains are in 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from chains.ethereum_genesis import alloc_of, difficulty_of, genesis_block, schedule_of
 from chains.ethereum_predeploys import PREDEPLOYS
@@ -196,7 +196,7 @@ class _Specs(Mapping[str, ChainSpec]):
 
     def __init__(self) -> None:
         self._made: dict[str, ChainSpec] = {}
-        self._makers = {
+        self._makers: dict[str, Callable[[], ChainSpec]] = {
             "dev": _dev,
             "ethash-dev": _ethash_dev,
             "ethereum-mainnet": lambda: _public("ethereum-mainnet", 30_401),
@@ -231,7 +231,7 @@ def custom(base: str, table: Mapping[str, Any]) -> ChainSpec:
         if key not in _OWN_KEYS:
             raise ChainFileError(f"unknown key {key}" + suggest(key, _OWN_KEYS))
     spec = SPECS[base]
-    ledger: AccountLedger = spec.ledger
+    ledger = cast(AccountLedger, spec.ledger)
     schedule = replace(ledger.schedule, chain_id=int(table.get("chain_id", ledger.schedule.chain_id)))
     gas_limit = int(table.get("gas_limit", ledger.gas_target))
     header = replace(spec.genesis.header, gas_limit=gas_limit)  # type: ignore[type-var]

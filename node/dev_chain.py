@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from ledger.account.block import block_context
 from ledger.account.fees import next_base_fee
@@ -93,8 +93,7 @@ class DevChain:
     @property
     def ledger(self) -> AccountLedger:
         """The rules."""
-        ledger: AccountLedger = self.node.spec.ledger
-        return ledger
+        return cast(AccountLedger, self.node.spec.ledger)
 
     def _on_event(self, event: Happening) -> None:
         if isinstance(event, TipChanged):

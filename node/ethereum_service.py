@@ -12,6 +12,7 @@ from node.node import Node
 from node.rpc.api import Control, Peers
 from node.rpc.ethereum_catalogue import ethereum_dispatcher
 from node.rpc.ethereum_json import checksummed
+from node.rpc.ethereum_lookup import ledger_of
 from node.rpc.ethereum_server import EthereumServer
 from node.rpc.events import Events
 from node.rpc.server import loopback
@@ -59,7 +60,7 @@ class EthereumService:
     def report(self) -> dict[str, Any]:
         """The facts for --json and --config-out."""
         host = f"{self.config.rpc_host}:{self.port}"
-        header, schedule = self.node.chain.tip.header, self.node.spec.ledger.schedule
+        header, schedule = self.node.chain.tip.header, ledger_of(self.node).schedule
         found: dict[str, Any] = {
             "ethereum_rpc": f"http://{host}",
             "ethereum_ws": f"ws://{host}",

@@ -6,7 +6,7 @@ from node.node import Node, Snapshot
 from node.receipts import receipts_of
 from node.rpc.ethereum_dev_api import Dev
 from node.rpc.ethereum_json import Json, block_json, header_json, hexed, ommer_json, transaction_json
-from node.rpc.ethereum_lookup import block_at, entry_at, find_mined, receipts_json, server_error
+from node.rpc.ethereum_lookup import block_at, entry_at, find_mined, ledger_of, receipts_json, server_error
 from node.rpc.ethereum_params import LATEST, Block, BlockNumber, BlockRef, Digest, Flag, Uint64
 from node.rpc.registry import rpc
 from primitives.ethereum import EthereumBlock, encode_header
@@ -22,7 +22,7 @@ def block_number(node: Node) -> str:
 @rpc("eth_chainId", "ethereum", "eth")
 def chain_id(node: Node) -> str:
     """The id that transactions are signed for (EIP-155)."""
-    return hex(node.spec.ledger.schedule.chain_id)
+    return hex(ledger_of(node).schedule.chain_id)
 
 
 def _json(block: EthereumBlock | None, full: bool) -> Json | None:
@@ -59,7 +59,8 @@ def count_by_number(at: Snapshot, block: BlockNumber) -> str | None:
 @rpc("eth_getBlockTransactionCountByHash", "ethereum", "eth")
 def count_by_hash(at: Snapshot, hash: Digest) -> str | None:
     """How many transactions a block has; null where it is not known."""
-    return count_by_number(at, BlockRef(hash=hash))
+    found = block_at(at, BlockRef(hash=hash))
+    return None if found is None else hex(len(found.txs))
 
 
 def _uncle_count(block: EthereumBlock | None) -> str | None:

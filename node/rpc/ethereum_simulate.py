@@ -141,7 +141,7 @@ class Line:
 
     def median_time(self) -> int:
         """Median of the last eleven timestamps."""
-        times = sorted(e.header.timestamp for e in self.last(11))
+        times: list[int] = sorted(e.header.timestamp for e in self.last(11))
         return times[len(times) // 2]
 
 

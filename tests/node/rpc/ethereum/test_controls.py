@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.node.rpc.ethereum.harness import AccountNode, RpcFailure
@@ -50,7 +52,7 @@ def test_mining_many_blocks_with_a_spacing(chain: AccountNode) -> None:
     chain.call("hardhat_mine", "0xa", "0x3c")
     blocks = [chain.call("eth_getBlockByNumber", hex(n), False) for n in range(1, 11)]
     times = [int(b["timestamp"], 16) for b in blocks]
-    assert [b - a for a, b in zip(times, times[1:], strict=False)] == [60] * 9
+    assert [b - a for a, b in pairwise(times)] == [60] * 9
 
 
 def test_time_travel(chain: AccountNode) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import traceback
+from pathlib import Path
 
 from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
@@ -13,7 +14,7 @@ from web3.exceptions import ContractCustomError, ContractLogicError, ContractPan
 
 url, ws_url, contracts_path, key = sys.argv[1:5]
 w3 = Web3(Web3.HTTPProvider(url))
-contracts = json.load(open(contracts_path))
+contracts = json.loads(Path(contracts_path).read_text())
 a, b, c = w3.eth.accounts[:3]
 CHECKS = []
 
