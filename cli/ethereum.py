@@ -245,6 +245,9 @@ def send_asked(what: str, call: Call, given: dict[str, Any], entries: tuple[Entr
         terms = terms_of(given, source)
         gas = terms.gas_limit or source.estimate_gas(sender.address, call)
         fees = terms.fees or source.fees()
+        if gas * fees.fee_cap > terms.max_fee:
+            why = f"a fee of up to {ether(gas * fees.fee_cap)} exceeds the limit of {ether(terms.max_fee)}"
+            raise CliError(why, USAGE, "lower --max-fee, or say --allow-high-fee")
         plan = {
             "chain_id": source.chain_id(),
             "from": account_encode(sender.address),
