@@ -17,8 +17,8 @@ def make_net(tmp_path: Path) -> Iterator[NetMaker]:
     """Call it with a number of nodes; further arguments go to each node's command line."""
     made: list[Testnet] = []
 
-    def make(count: int, *extra: str, chain: str = "regtest", name: str = "net") -> Testnet:
-        net = Testnet.create(tmp_path / name, chain, count)
+    def make(count: int, *extra: str, chain: str = "regtest", name: str = "net", stakers: int = 0) -> Testnet:
+        net = Testnet.create(tmp_path / name, chain, count, stakers)
         made.append(net)
         net.start(extra)
         return net
