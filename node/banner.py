@@ -60,7 +60,7 @@ def _account_banner(state: dict[str, Any]) -> str:
     lines.append(f"  data       {state['datadir'] or 'in memory: gone when this process ends'}")
     lines += ["", "Next, in another terminal:", f"  export ETH_RPC_URL={state['ethereum_rpc']}", "  chainyard block latest"]
     if accounts:
-        lines.append(f"  chainyard call --method eth_getBalance {accounts[0]['address']} latest")
+        lines.append(f"  chainyard account balance {accounts[0]['address']}")
     body = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}'
     lines.append(f"  curl -H 'content-type: application/json' --data '{body}' {state['ethereum_rpc']}")
     return "\n".join(lines)
