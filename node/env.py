@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +43,9 @@ class RealListener:
 class RealDisk:
     """Files of the data directory: readable by their owner alone, replaced atomically, synced."""
 
+    def __init__(self) -> None:
+        self._writing = threading.Lock()
+
     def read(self, path: Path) -> bytes | None:
         """The contents, None where there is no such file. Raises OSError."""
         try:
@@ -52,24 +54,31 @@ class RealDisk:
             return None
 
     def write(self, path: Path, data: bytes, mode: int = 0o600) -> None:
-        """Replace a file as a whole: after a crash it holds the old contents or the new. Raises OSError."""
-        make_directory(path.parent)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            try:
-                os.fchmod(handle, mode)
-                view = memoryview(data)
-                while view:
-                    view = view[os.write(handle, view) :]
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            os.replace(name, path)
-        except BaseException:
+        """Replace a file as a whole: after a crash it holds the old contents or the new. Raises OSError.
+
+        What a crash leaves half written bears a fixed name, so that the next write takes its place: no old secret stays behind.
+        """
+        with self._writing:
+            make_directory(path.parent)
+            half = path.with_name(f".{path.name}.new")
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(name)
-            raise
-        _sync_directory(path.parent)
+                half.unlink()
+            handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), mode)
+            try:
+                try:
+                    os.fchmod(handle, mode)
+                    view = memoryview(data)
+                    while view:
+                        view = view[os.write(handle, view) :]
+                    os.fsync(handle)
+                finally:
+                    os.close(handle)
+                os.replace(half, path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(half)
+                raise
+            _sync_directory(path.parent)
 
     def remove(self, path: Path) -> None:
         """Remove a file if it is there."""
