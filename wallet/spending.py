@@ -24,6 +24,9 @@ from wallet.vault import locked
 BUMP_STEP = 5_000
 """What a replacement pays more than the first, in satoshi per 1,000 vbytes, if no rate is given (Core's wallet increment)."""
 
+CHAINS = (2, 8, 24)
+"""How many unmined transactions a coin may rest on, in the order of trying: nodes take 25 in a chain, the new one among them."""
+
 
 @dataclass(frozen=True, slots=True)
 class SendOptions:
@@ -80,9 +83,16 @@ class Spender:
     # Coins.
 
     def spendable(
-        self, least_depth: int = 0, include_unsafe: bool = False, skip: Collection[bytes] = ()
+        self,
+        least_depth: int = 0,
+        include_unsafe: bool = False,
+        skip: Collection[bytes] = (),
+        most_unmined: int | None = None,
     ) -> list[Coin[Owner]]:
-        """Coins that may be spent now: ripe, not frozen, safe unless asked otherwise."""
+        """Coins that may be spent now: ripe, not frozen, safe unless asked otherwise.
+
+        `most_unmined`: how many unmined transactions of ours a coin may rest on, since nodes take no long chains of them.
+        """
         state, history = self._state, self._state.history
         known: dict[bytes, bool] = {}
         ripe = history.tip.height - history.maturity
@@ -96,7 +106,9 @@ class Spender:
             if place is not None:
                 if place.height > deep or (record.generated and place.height > ripe):
                     continue
-            elif least_depth > 0 or not record.pooled or not (include_unsafe or history.is_trusted(record, known)):
+            elif least_depth > 0 or not record.pooled or self._rests_on_more(record, most_unmined):
+                continue
+            if place is None and not include_unsafe and not history.is_trusted(record, known):
                 continue
             source = coin.owner.source
             can = able.get(id(source))
@@ -105,6 +117,20 @@ class Spender:
             if can and point not in frozen and point not in reserved and point not in skip:
                 found.append(coin)
         return found
+
+    def _rests_on_more(self, record: Record, most: int | None) -> bool:
+        """Whether a coin of a record rests on more unmined transactions than so many, the record's own among them."""
+        if most is None:
+            return False
+        records = self._state.history.records
+        found, queue = {record.tx.id}, [record]
+        while queue and len(found) <= most:
+            for spend in queue.pop().tx.inputs:
+                parent = records.get(spend.txid)
+                if parent is not None and parent.place is None and parent.tx.id not in found:
+                    found.add(parent.tx.id)
+                    queue.append(parent)
+        return len(found) > most
 
     def _candidate(self, coin: Coin[Owner]) -> Candidate:
         source, _, variant = coin.owner
@@ -184,18 +210,23 @@ class Spender:
         terms: Terms,
         options: SendOptions,
     ) -> Built:
-        """Mined coins first; unmined change of our own only where they do not suffice."""
+        """Mined coins first; unmined change of our own only where they do not suffice, of short chains before long ones.
+
+        Source: Bitcoin Core, wallet/spend.cpp, AutomaticCoinSelection.
+        """
         random = self._state.env.random
         if not options.add_inputs:
             return spend_utxo.build((), required, payments, change, terms, random)
-        levels = (1, 0) if options.least_depth < 1 else (options.least_depth,)
-        for depth in levels:
-            coins = self.spendable(depth, options.include_unsafe and depth == 0, options.inputs)
+        levels: Sequence[tuple[int, int | None]] = [(options.least_depth, None)]
+        if options.least_depth < 1:
+            levels = [(1, None), *((0, most) for most in CHAINS)]
+        for depth, most in levels:
+            coins = self.spendable(depth, options.include_unsafe and depth == 0, options.inputs, most)
             candidates = [self._candidate(coin) for coin in coins]
             try:
                 return spend_utxo.build(candidates, required, payments, change, terms, random)
             except WalletError as e:
-                if e.rule != INSUFFICIENT or depth == levels[-1]:
+                if e.rule != INSUFFICIENT or (depth, most) == levels[-1]:
                     raise
         raise RuntimeError("no level of coins was tried")
 

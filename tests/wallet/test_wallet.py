@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from primitives.bitcoin import TxOutput, outpoint
+from primitives.bitcoin import Transaction, TxOutput, outpoint
 from primitives.errors import Refused
 from tests.wallet.world import ANYONE, FAST, NET, PHRASE, REWARD, Chain, World, funded, make, reopen, script_of
 from wallet import file
@@ -564,3 +564,26 @@ def test_restored_phrase_gives_the_published_addresses() -> None:
     chain = Chain()
     wallet = make(chain, phrase=PHRASE)
     assert wallet.new_address(kind="bech32") == "bcrt1q6rz28mcfaxtmd6v789l9rrlrusdprr9pz3cppk"
+
+
+def test_long_chains_of_unmined_change_are_left_alone() -> None:
+    chain = Chain()
+    wallet = funded(chain, 3)
+
+    def depth(tx: Transaction) -> int:
+        return 1 + max((depth(chain.pool[i.txid]) for i in tx.inputs if i.txid in chain.pool), default=0)
+
+    def short(tx: Transaction) -> None:
+        if depth(tx) > 25:
+            raise Refused("too-long-mempool-chain")
+
+    chain.refuse = short
+    other = make(chain, name="other", folder="/o")
+    sent = 0
+    with pytest.raises(WalletError) as refused:
+        for _ in range(200):
+            wallet.pay(other.new_address(), 1_000_000)
+            sent += 1
+    assert refused.value.rule == "insufficient-funds" and sent >= 70
+    chain.mine()
+    wallet.pay(other.new_address(), 1_000_000)
