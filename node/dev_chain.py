@@ -24,7 +24,7 @@ from primitives.chain import Entry
 from primitives.errors import ChainError, Missing, Refused
 from primitives.ethereum import EthereumBlock
 from primitives.ethereum_directives import Edit, send_as, set_base_fee, set_gas_limit
-from primitives.ethereum_tx import EthereumTransaction, sign
+from primitives.ethereum_tx import EthereumTransaction, impersonated, sign
 from primitives.hashing import keccak256
 
 OURS = -1
@@ -195,7 +195,7 @@ class DevChain:
         key = self.keys.get(sender)
         if key is None:
             raise Refused("unknown account")
-        return sign(tx, key)
+        return impersonated(sign(tx, key), sender)  # whose it is need not be recovered
 
     def is_impersonated(self, sender: bytes) -> bool:
         """Whether transactions of this account need no signature here."""

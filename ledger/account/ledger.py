@@ -87,8 +87,8 @@ class AccountLedger:
 
     @property
     def ommer_generations(self) -> int:
-        """How far up a producer may look for ommers."""
-        return GENERATIONS
+        """How far up a producer may look for ommers; 0 where no rules of this chain know any."""
+        return GENERATIONS if any(step.rules.ommers for step in self.schedule.steps) else 0
 
     def genesis(self, block: EthereumBlock, state: KV) -> None:
         """Write the genesis state. Raises InvalidBlock("invalid merkle root") where the block says another."""
