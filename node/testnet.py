@@ -14,12 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from node.client import NoConnection, RpcClient, endpoint_of
 from node.rpc.errors import RpcError
+
+if TYPE_CHECKING:
+    from node.ethereum_client import EthereumClient
 
 STATE_FILE = "net.json"
 START_SECONDS = 30.0
@@ -43,6 +46,8 @@ class Member:
     port: int
     bitcoin_rpc_port: int
     pid: int = 0
+    ethereum_rpc_port: int = 0
+    """Used by chains with accounts alone."""
 
     @property
     def running(self) -> bool:
@@ -89,9 +94,10 @@ class Testnet:
             raise NetError(
                 f"there is a network in {root} already - `chainyard net up` starts it, `net down --delete` ends it"
             )
-        ports = free_ports(2 * count)
+        ports = free_ports(3 * count)
         members = [
-            Member(f"node{i + 1}", str(root / f"node{i + 1}"), ports[2 * i], ports[2 * i + 1]) for i in range(count)
+            Member(f"node{i + 1}", str(root / f"node{i + 1}"), p2p, control, ethereum_rpc_port=accounts)
+            for i, (p2p, control, accounts) in enumerate(zip(ports[::3], ports[1::3], ports[2::3], strict=True))
         ]
         net = cls(root, chain, members, [m.name for m in members[count - stakers :]])
         net.save()
@@ -127,6 +133,12 @@ class Testnet:
             self._clients[member.name] = RpcClient(endpoint_of(Path(member.folder) / Path(self.chain).stem))
         return self._clients[member.name]
 
+    def accounts(self, member: Member) -> EthereumClient:
+        """A client of a node's Ethereum-style RPC, on chains with accounts."""
+        from node.ethereum_client import EthereumClient
+
+        return EthereumClient(f"http://127.0.0.1:{member.ethereum_rpc_port}")
+
     # -- processes --------------------------------------------------------------------------------------------------
 
     def start(self, extra: Sequence[str] = (), only: Sequence[str] = ()) -> None:
@@ -139,6 +151,7 @@ class Testnet:
             peers = [f"--addnode=127.0.0.1:{m.port}" for m in self.members[:at]]
             command = [sys.executable, "-m", "cli.main", "node", "--chain", self.chain, "--datadir", member.folder]
             command += ["--port", str(member.port), "--bitcoin-rpc-port", str(member.bitcoin_rpc_port)]
+            command += ["--ethereum-rpc-port", str(member.ethereum_rpc_port)]
             command += ["--name", member.name, "--quiet", *peers, *extra]
             Path(member.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
             with (Path(member.folder) / "stderr.log").open("wb") as errors:
@@ -150,7 +163,7 @@ class Testnet:
                     start_new_session=True,
                     cwd=_HERE,
                 )
-            self.members[at] = Member(member.name, member.folder, member.port, member.bitcoin_rpc_port, process.pid)
+            self.members[at] = replace(member, pid=process.pid)
             started.append((process, self.members[at]))
         self.save()
         for process, member in started:

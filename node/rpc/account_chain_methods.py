@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from node.node import Node
+from node.producer import Purse
 from node.rpc import blockchain_methods, chain_control_methods, control_methods, network_methods
+from node.rpc.errors import INVALID_ADDRESS_OR_KEY, RpcError
 from node.rpc.params import display_hex
 from node.rpc.registry import rpc
+from primitives.address import account_decode
+from primitives.errors import DecodeError
 
 _SHARED = (
     (blockchain_methods.get_block_count, "getblockcount", "blockchain", "light"),
@@ -48,6 +52,22 @@ def get_blockchain_info(node: Node) -> dict[str, Any]:
         "chainwork": f"{tip.weight:064x}",
         "initialblockdownload": node.chain.best_header.height > tip.height + 1,
     }
+
+
+@rpc("generatetoaddress", family="account", group="generating")
+async def generate_to_address(node: Node, nblocks: int, address: str) -> list[str]:
+    """Mine blocks at once, their rewards to an account; returns their hashes."""
+    try:
+        account = account_decode(address)
+    except DecodeError as e:
+        raise RpcError(INVALID_ADDRESS_OR_KEY, f"Error: Invalid address ({e})") from None
+    return [display_hex(key) for key in await node.generate(nblocks, Purse(account))]
+
+
+@rpc("generate", family="account", group="generating")
+async def generate(node: Node, nblocks: int = 1) -> list[str]:
+    """Mine blocks at once, their rewards to nobody; returns their hashes."""
+    return [display_hex(key) for key in await node.generate(nblocks, Purse(bytes(20)))]
 
 
 @rpc("getmempoolinfo", family="account", group="mempool", cost="write")
