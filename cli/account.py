@@ -201,6 +201,7 @@ def _made(result: dict[str, Any]) -> str:
             "  " + " ".join(f"{4 * r + n + 1:>2} {w:<10}" for n, w in enumerate(row)).rstrip()
             for r, row in enumerate(rows)
         ]
+        lines += ["", "They alone restore the wallet: chainyard account restore NAME"]
     return "\n".join(lines)
 
 
