@@ -19,6 +19,7 @@ from node.rpc.dispatch import Call, encode
 from node.rpc.ethereum_dispatch import EthereumDispatcher
 from node.rpc.ethereum_session import Session
 from node.rpc.events import Events
+from node.rpc.plain_http import PlainHttp
 from primitives.env import Env
 
 log = logging.getLogger("chainyard.rpc")
@@ -30,6 +31,8 @@ MOST_WAITING = 20_000
 """Notifications that a slow client may leave unread; then it is cut off."""
 MOST_BYTES_WAITING = 16 * 1024 * 1024
 WORK_QUEUE = 1_024
+IDLE_SECONDS, SWEEP_SECONDS = 75.0, 5.0
+TOO_MANY = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"too many requests at once"}}'
 JSON_TYPES = ("application/json", "application/json-rpc", "application/jsonrequest")
 
 
@@ -59,26 +62,58 @@ class EthereumServer:
         self.port = 0
         self.under_way = 0
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
         self._sockets: set[web.WebSocketResponse] = set()
+        self._plain: set[PlainHttp] = set()
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one. Raises OSError."""
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{tail:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.3)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=512)
-        await site.start()
-        assert self._runner.addresses, "a started site has an address"
-        self.port = self._runner.addresses[0][1]
+        runner = self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.3)
+        await runner.setup()
+        framework = runner.server
+        assert framework is not None, "a runner that was set up has a server"
+
+        def connection() -> PlainHttp:
+            return PlainHttp(self._answer, self._knows_host, MAX_BODY, framework, self._plain)
+
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(connection, host, port, backlog=512, reuse_address=True)
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    def _sweep(self) -> None:
+        """Cut connections on which nothing has come for long."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() - IDLE_SECONDS
+        for connection in [c for c in self._plain if c.waiting and c.heard < until]:
+            connection.abort()
+        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
 
     async def stop(self) -> None:
         """Close the listener and its connections."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self._plain):
+            connection.abort()
         for socket in list(self._sockets):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 await socket.close(code=1001)
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _answer(self, body: bytes, peer: str) -> tuple[bytes, int]:
+        if self.under_way >= WORK_QUEUE:
+            return TOO_MANY, 200
+        self.under_way += 1
+        try:
+            return await self.dispatcher.answer(body, EthereumCall("", None, peer))
+        finally:
+            self.under_way -= 1
 
     # -- who may call -----------------------------------------------------------------------------------------------
 
@@ -132,12 +167,7 @@ class EthereumServer:
             return web.Response(status=413, text=f"content length too large ({request.content_length}>{MAX_BODY})\n")
         if self.under_way >= WORK_QUEUE:
             return web.Response(status=503, text="too many requests at once\n")
-        self.under_way += 1
-        try:
-            body = await request.read()
-            answer, status = await self.dispatcher.answer(body, EthereumCall("", None, request.remote or ""))
-        finally:
-            self.under_way -= 1
+        answer, status = await self._answer(await request.read(), request.remote or "")
         return web.Response(body=answer, status=status, content_type="application/json", headers=self._cors(origin))
 
     def _preflight(self, origin: str) -> dict[str, str]:

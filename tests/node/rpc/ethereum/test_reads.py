@@ -86,7 +86,9 @@ def test_logs_by_address_topic_and_block(chain: AccountNode) -> None:
         chain.call("eth_getLogs", {"blockHash": "0x" + "11" * 32})
 
 
-def test_a_filter_that_nobody_asks_is_gone_after_five_minutes(chain: AccountNode, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filter_that_nobody_asks_is_gone_after_five_minutes(
+    chain: AccountNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
     number = chain.call("eth_newBlockFilter")
     assert chain.call("eth_getFilterChanges", number) == []
     now = chain.env.monotonic()
