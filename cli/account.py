@@ -5,17 +5,13 @@ The keys are wallet/accounts.py's; the server sees signed transactions alone.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cli.account_wallets import alone, net_of, opened, path_of
 from cli.ethereum import (
     confirm,
     explained,
@@ -29,122 +25,19 @@ from cli.ethereum import (
 from cli.output import USAGE, CliError, emit, table
 from cli.secrets import ask, stdin_option
 from cli.wei import ether, parse_wei
-from node.config import Config
-from node.env import RealEnv, make_directory
 from node.ethereum_client import EthereumSource, hexed
-from primitives.address import AddressStyle, account_encode
+from primitives.address import account_encode
 from primitives.ethereum_tx import EthereumTransaction
-from wallet import hd, keyring, messages, mnemonic, typed_data
-from wallet.accounts import Accounts, SendTerms
-from wallet.api import CoinNet
+from wallet import keyring, messages, mnemonic, typed_data
+from wallet.accounts import Accounts
 from wallet.cipher import Scrypt
 from wallet.spend_account import Call
 from wallet.state import WalletState
-
-MAINNET = 1
-SECONDS = 600
 
 
 @click.group()
 def account() -> None:
     """Accounts with their keys in wallets on this machine."""
-
-
-# -- where wallets are -----------------------------------------------------------------------------------------------
-
-
-def folder_of(chain_id: int) -> Path:
-    """Where the wallets of a chain are."""
-    given = os.environ.get("CHAINYARD_DATADIR")
-    return Config(datadir=Path(given) if given else None).root / "accounts" / str(chain_id)
-
-
-def _path(name: str, chain_id: int) -> Path:
-    if not name or name in (".", "..") or any(c in "/\\" or not c.isprintable() for c in name) or len(name) > 100:
-        raise CliError(f"{name!r} cannot be the name of a wallet", USAGE)
-    return folder_of(chain_id) / name
-
-
-def _net(chain_id: int) -> CoinNet:
-    if chain_id == MAINNET:
-        return CoinNet(
-            f"chain {chain_id}", AddressStyle(b"\x00", b"\x05", b"\x80", "bc", hd.XPUB, hd.XPRV), coin_type=0
-        )
-    return CoinNet(f"chain {chain_id}", AddressStyle(b"\x6f", b"\xc4", b"\xef", "bcrt", hd.TPUB, hd.TPRV))
-
-
-@dataclass(slots=True, eq=False)
-class OpenSender:
-    """An account of an open wallet that sends."""
-
-    accounts: Accounts
-    address: bytes
-
-    def send(self, call: Call, terms: SendTerms) -> bytes:
-        """Sign here, write down, and send."""
-        return self.accounts.send(self.address, call, terms).id
-
-
-class Opened:
-    """A wallet that this process alone uses until it is closed."""
-
-    def __init__(self, state: WalletState, source: EthereumSource, from_stdin: bool) -> None:
-        self.state = state
-        self.accounts = Accounts(state, source)
-        self._from_stdin = from_stdin
-
-    def unlock(self) -> None:
-        """Ask for the passphrase where there is one. Raises CliError, WalletError."""
-        vault, now = self.state.vault, self.state.env.monotonic()
-        if vault.is_encrypted and not vault.is_open(now):
-            vault.open(ask(f"Passphrase of {self.state.name}", self._from_stdin), now, SECONDS)
-
-    def pick(self, address: bytes | None) -> bytes:
-        """The account that is meant: the only one where none is named. Raises CliError."""
-        held = [one.address for one in self.accounts.all()]
-        if address is None and len(held) == 1:
-            return held[0]
-        if address is None:
-            why = "the wallet has several accounts" if held else "the wallet has no account"
-            raise CliError(why, USAGE, "name one with --from" if held else "`chainyard account new` makes one")
-        if address not in held:
-            raise CliError(f"the wallet has no key of {account_encode(address)}", USAGE)
-        return address
-
-    def sender(self, address: bytes | None) -> OpenSender:
-        """An account that can sign, its wallet unlocked."""
-        chosen = self.pick(address)
-        self.unlock()
-        return OpenSender(self.accounts, chosen)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[RealEnv]:
-    """This process alone uses the folder, so that two sends do not take the same nonce."""
-    make_directory(folder)
-    env = RealEnv()
-    with (folder / ".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            yield env
-        finally:
-            env.close()
-
-
-@contextmanager
-def opened(name: str, chain_id: int, source: EthereumSource, from_stdin: bool) -> Iterator[Opened]:
-    """A wallet on this machine. Raises CliError where there is none."""
-    folder = _path(name, chain_id)
-    if not (folder / "wallet.json").exists():
-        raise CliError(
-            f"there is no wallet {name!r} for chain {chain_id}", USAGE, "`chainyard account create` makes one"
-        )
-    with _alone(folder) as env:
-        state = WalletState.load(name, folder, env, _net(chain_id))
-        try:
-            yield Opened(state, source, from_stdin)
-        finally:
-            state.vault.close()
 
 
 def _source(url: str | None, chain_id: int | None) -> EthereumSource:
@@ -173,9 +66,9 @@ def _make(
     source = _source(url, chain_id)
     with explained():
         number = source.chain_id()
-        folder = _path(name, number)
-        with _alone(folder) as env:
-            state = WalletState.create(name, folder, env, _net(number), 1, private_keys=True)
+        folder = path_of(name, number)
+        with alone(folder) as env:
+            state = WalletState.create(name, folder, env, net_of(number), 1, private_keys=True)
             words = phrase or mnemonic.generate(env.random, 12)
             keyring.add_seed(state, words, extra)
             if passphrase:
@@ -365,7 +258,7 @@ def _usual_wallet(given: dict[str, Any]) -> str | None:
         return None
     with explained():
         number = _source(given["url"], None).chain_id()
-    return "main" if (_path("main", number) / "wallet.json").exists() else None
+    return "main" if (path_of("main", number) / "wallet.json").exists() else None
 
 
 @account.command("history")

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import click
 
+from cli.account_wallets import opened
 from cli.output import NO_CONNECTION, RPC_ERROR, USAGE, CliError, json_option, wants_json
 from cli.secrets import ask
 from cli.wei import ether, parse_wei
@@ -197,8 +198,6 @@ def sender_of(given: dict[str, Any], source: EthereumSource) -> Iterator[Sender]
         yield key
         return
     if given["wallet_name"] is not None:
-        from cli.account import opened
-
         with opened(given["wallet_name"], source.chain_id(), source, given["from_stdin"]) as accounts:
             yield accounts.sender(address)
         return
