@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from primitives.errors import SystemFault
+from storage.deferred import Deferred
 from storage.durability import Durability
 from storage.lmdb import MAP_SIZE, LmdbStore
 
@@ -94,13 +95,17 @@ class DataDirectory:
         (self.path / UNSYNCED).unlink(missing_ok=True)
 
     @contextmanager
-    def store(self, durability: Durability = Durability.FULL, map_size: int = MAP_SIZE) -> Iterator[LmdbStore]:
-        """The chain's store, closed at the end."""
+    def store(self, durability: Durability = Durability.FULL, map_size: int = MAP_SIZE) -> Iterator[Deferred]:
+        """The chain's store, written and closed at the end."""
         store = self.open_store(durability, map_size)
+        deferred = Deferred(store)
         try:
-            yield store
+            yield deferred
         finally:
-            self.close_store(store)
+            try:
+                deferred.settle()
+            finally:
+                self.close_store(store)
 
     def new_store(self, map_size: int = MAP_SIZE) -> LmdbStore:
         """An empty store beside the present one, for a rebuild."""

@@ -26,6 +26,7 @@ from node.view import ChainView
 from primitives.chain import Branch, Entry
 from primitives.env import Env
 from primitives.errors import SystemFault
+from storage.deferred import Deferred
 from storage.durability import Durability
 from storage.kv import KV, Store
 
@@ -122,9 +123,11 @@ class Node:
         self._loop = loop
 
     async def keep_time(self) -> None:
-        """Once a second: blocks that the clock has reached, transactions that have waited too long."""
+        """Once a second: blocks that the clock has reached, and commits that a store holds."""
         while not self.stopping.is_set():
             await asyncio.sleep(1)
+            if isinstance(self.store, Deferred) and self.store.holds:
+                await self.on_chain(self.store.settle)
             if self.chain.waiting:
                 await self.on_chain(lambda: self.chain.tick(self.env.now()))
 

@@ -11,6 +11,6 @@ class Durability(Enum):
     FULL = "full"
     """Nothing committed is ever lost: a node's own tip, a wallet."""
     BATCH = "batch"
-    """A power cut may take the last commit, whole; what is there is sound: initial sync and import."""
+    """The last commits, of a second or so, may be lost, whole; what is there is sound: initial sync and import."""
     NONE = "none"
     """Nothing is waited for: a power cut may spoil the data. For chains that live as long as their process."""

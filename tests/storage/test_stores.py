@@ -14,18 +14,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from primitives.errors import SystemFault
+from storage.deferred import Deferred
 from storage.durability import Durability
 from storage.kv import Journal, Store, apply, rewind
 from storage.layout import LONGEST_KEY, TABLE, fit
 from storage.lmdb import LmdbStore
 from storage.memory import MemoryStore
 
-KINDS = ("memory", "lmdb")
+KINDS = ("memory", "lmdb", "deferred")
+
+
+def make(kind: str, folder: Path) -> Store:
+    if kind == "memory":
+        return MemoryStore()
+    if kind == "lmdb":
+        return LmdbStore(folder, Durability.NONE, 1 << 24)
+    return Deferred(LmdbStore(folder, Durability.BATCH, 1 << 24))
 
 
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    store = MemoryStore() if request.param == "memory" else LmdbStore(tmp_path / "db", Durability.NONE)
+    store = make(request.param, tmp_path / "db")
     yield store
     store.close()
 
@@ -54,7 +63,7 @@ def test_a_store_is_a_sorted_dict_with_aborts_and_snapshots(
     kind: str, plan: list[Any], prefix: bytes, start: bytes
 ) -> None:
     with TemporaryDirectory() as folder:
-        store: Store = MemoryStore() if kind == "memory" else LmdbStore(Path(folder), Durability.NONE, 1 << 24)
+        store = make(kind, Path(folder))
         model: dict[bytes, bytes] = {}
         views: list[tuple[Any, Any, dict[bytes, bytes]]] = []
         for abort, changes in plan:
@@ -88,7 +97,7 @@ def test_a_store_is_a_sorted_dict_with_aborts_and_snapshots(
 @given(st.sampled_from(KINDS), writes, writes)
 def test_commit_then_rewind_is_the_identity_on_a_store(kind: str, before: list[Any], changes: list[Any]) -> None:
     with TemporaryDirectory() as folder:
-        store: Store = MemoryStore() if kind == "memory" else LmdbStore(Path(folder), Durability.NONE, 1 << 24)
+        store = make(kind, Path(folder))
         short = [(k[:9], v) for k, v in before], [(k[:9], v) for k, v in changes]
         with store.update() as kv:
             put_all(kv, short[0])

@@ -1,0 +1,149 @@
+"""Deferred: a Store that, while its durability is BATCH, holds commits in memory over another store and writes many of them as one.
+
+For history that comes block after block, where each commit by itself would wait for the disk and write the same pages again.
+A commit under FULL writes what is held first. It knows no key's meaning, and no clock: its user calls `settle` now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+from typing import Final
+
+from primitives.errors import SystemFault
+from storage.durability import Durability
+from storage.kv import KV, Journal, Store
+from storage.layout import fit
+
+MOST_COMMITS: Final = 64
+MOST_BYTES: Final = 8 << 20
+"""What is held at most before it is written."""
+
+Layer = dict[bytes, bytes | None]
+"""What one commit changed, or several."""
+
+
+class DeferredView:
+    """A snapshot: layers, the newest first, over a snapshot of the base."""
+
+    __slots__ = ("_base", "_layers")
+
+    def __init__(self, base: KV, layers: tuple[Layer, ...]) -> None:
+        self._base = base
+        self._layers = layers
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value under a key."""
+        key = fit(key)
+        for layer in self._layers:
+            if key in layer:
+                return layer[key]
+        return self._base.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Raises SystemFault: a view cannot be written."""
+        raise SystemFault("write into a read-only view")
+
+    def delete(self, key: bytes) -> None:
+        """Raises SystemFault: a view cannot be written."""
+        raise SystemFault("write into a read-only view")
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The pairs whose key begins with a prefix, in order, from key `prefix + start` on."""
+        over = Journal(self._base)
+        for layer in reversed(self._layers):
+            for key, value in layer.items():
+                if key.startswith(prefix):
+                    over.delete(key) if value is None else over.put(key, value)
+        return over.scan(prefix, start)
+
+
+class DeferredUpdate(DeferredView):
+    """The one write transaction; its writes go into a layer of its own."""
+
+    __slots__ = ("_own",)
+
+    def __init__(self, base: KV, own: Layer, held: Layer) -> None:
+        super().__init__(base, (own, held))
+        self._own = own
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a value."""
+        self._own[fit(key)] = value
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key; nothing happens where there is none."""
+        self._own[fit(key)] = None
+
+
+class Deferred:
+    """A Store over another one, which belongs to it. One thread writes; any may read."""
+
+    def __init__(self, base: Store) -> None:
+        self._base = base
+        self._layers: tuple[Layer, ...] = ()
+        self._held: Layer = {}
+        """The layers as one: what the next update reads, and what is written in the end."""
+        self._bytes = 0
+        self._turn = Lock()
+
+    @property
+    def durability(self) -> Durability:
+        """FULL: written through. BATCH: held. NONE: written through, and nothing waits."""
+        return self._base.durability
+
+    @durability.setter
+    def durability(self, value: Durability) -> None:
+        self._base.durability = value
+
+    @property
+    def holds(self) -> bool:
+        """Whether commits wait to be written."""
+        return bool(self._layers)
+
+    @contextmanager
+    def view(self) -> Iterator[KV]:
+        """A read-only snapshot."""
+        with ExitStack() as stack:
+            with self._turn:
+                base, layers = stack.enter_context(self._base.view()), self._layers
+            yield DeferredView(base, layers) if layers else base
+
+    @contextmanager
+    def update(self) -> Iterator[KV]:
+        """The one write transaction. Raises SystemFault where the disk is full, before anything is changed or at the end."""
+        batch = self.durability is Durability.BATCH
+        if not batch or len(self._layers) >= MOST_COMMITS or self._bytes >= MOST_BYTES:
+            self.settle()
+        if not batch:
+            with self._base.update() as kv:
+                yield kv
+            return
+        own: Layer = {}
+        with self._base.view() as kv:
+            yield DeferredUpdate(kv, own, self._held)
+        if own:
+            with self._turn:
+                self._layers = (own, *self._layers)
+            self._held.update(own)
+            self._bytes += sum(len(key) + len(value or b"") for key, value in own.items())
+
+    def settle(self) -> None:
+        """Write what is held, in one commit of the base. Raises SystemFault, and holds it still."""
+        if not self._layers:
+            return
+        with self._base.update() as kv:
+            for key, value in self._held.items():
+                kv.delete(key) if value is None else kv.put(key, value)
+        with self._turn:
+            self._layers = ()
+        self._held = {}
+        self._bytes = 0
+
+    def close(self) -> None:
+        """Write what is held, and close the base."""
+        try:
+            self.settle()
+        finally:
+            self._base.close()
