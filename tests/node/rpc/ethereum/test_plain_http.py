@@ -100,7 +100,7 @@ def test_whatever_is_unusual_is_judged_by_the_framework(request_: bytes, status:
 def test_a_head_without_end_is_no_plain_request() -> None:
     async def use(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: EthereumServer) -> None:
         writer.write(HEAD + b"User-Agent: " + b"x" * 9_000)
-        assert (await reader.readline()).startswith(b"HTTP/1.1 400") and not server._plain
+        assert b" 400 " in await reader.readline() and not server._plain
 
     connected(use)
 
