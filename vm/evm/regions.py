@@ -86,15 +86,20 @@ class _Path:
     loops: bool = False
     lines: list[Line] = field(default_factory=list)
     charge: _Charge | None = None
-    seen: set[int] = field(default_factory=set)
+    seen: set[tuple[int, ...]] = field(default_factory=set)  # where the path has been, and with which words known
+    length: int = 0
 
     def write(self) -> None:
         """Follow the path from its start until it ends, leaves, or meets itself."""
         self.pc = self.start
-        for _ in range(LENGTH):
-            if self.pc in self.seen:
-                break
-            self.seen.add(self.pc)
+        while self.length < LENGTH:
+            if self.code[self.pc : self.pc + 1] == b"\x5b":
+                known = (word for word in self.items if isinstance(word, int))
+                here = (self.pc, len(self.items) - self.need, *known)
+                if here in self.seen:  # a loop; a function met twice has another place to return to
+                    break
+                self.seen.add(here)
+            self.length += 1
             if self.charge is None:
                 self.charge = _Charge(self._exit(f"return {stepped(self.pc)}"))
                 self.lines.append(self.charge)
@@ -233,7 +238,7 @@ class _Path:
         elif target == self.start and len(self.items) == self.need:
             self.lines.append(f"if {taken}:")
             self._repeat(1)
-        elif self._only_fails(self.pc) and target not in self.seen:
+        elif self._only_fails(self.pc):
             self.lines.append(self._exit(f"return {self.pc}", f"if {passed}:"))
             self.pc = target
         else:
@@ -241,16 +246,24 @@ class _Path:
         return True
 
     def _only_fails(self, pc: int) -> bool:
-        """Tell whether the code from here soon ends in REVERT or an invalid instruction, with no jump between."""
+        """Tell whether the code from here soon ends in REVERT or an invalid instruction, with no choice between."""
+        pushed: int | None = None
         for _ in range(24):
             if pc >= len(self.code):
                 return False
             instruction = self.fork.instructions.get(self.code[pc])
             if instruction is None or instruction.name == "REVERT":
                 return True
-            if instruction.name in ("JUMP", "JUMPI", "JUMPDEST", "STOP", "RETURN", "SELFDESTRUCT"):
+            if instruction.name in ("JUMPI", "STOP", "RETURN", "SELFDESTRUCT"):
                 return False
-            pc += 1 + (int(instruction.name[4:]) if instruction.name.startswith("PUSH") else 0)
+            if instruction.name == "JUMP":
+                if pushed is None or not self._can_land(pushed):
+                    return False
+                pc, pushed = pushed, None
+            else:
+                size = int(instruction.name[4:]) if instruction.name.startswith("PUSH") else None
+                pushed = None if size is None else int.from_bytes(self.code[pc + 1 : pc + 1 + size], "big")
+                pc += 1 + (size or 0)
         return False
 
     def _repeat(self, indent: int) -> None:
@@ -392,7 +405,7 @@ def compile_region(book: Book, fork: Fork, start: int) -> Region:
     path = _Path(book.code, book.jumps, fork, start)
     path.write()
     source = path.source()
-    book.credit -= LETTER_GAS * len(source) + INSTRUCTION_GAS * len(path.seen)
+    book.credit -= LETTER_GAS * len(source) + INSTRUCTION_GAS * path.length
     _written += len(source)
     if _written > KEPT_SOURCE:
         _written = 0
