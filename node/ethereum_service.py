@@ -11,7 +11,7 @@ from node.dev_keys import keys_of
 from node.node import Node
 from node.rpc.api import Control, Peers
 from node.rpc.ethereum_catalogue import ethereum_dispatcher
-from node.rpc.ethereum_json import checksummed
+from node.rpc.ethereum_json import checksummed, hexed
 from node.rpc.ethereum_lookup import ledger_of
 from node.rpc.ethereum_server import EthereumServer
 from node.rpc.events import Events
@@ -62,6 +62,7 @@ class EthereumService:
         host = f"{self.config.rpc_host}:{self.port}"
         header, schedule = self.node.chain.tip.header, ledger_of(self.node).schedule
         found: dict[str, Any] = {
+            "tip": hexed(header.hash),
             "ethereum_rpc": f"http://{host}",
             "ethereum_ws": f"ws://{host}",
             "chain_id": schedule.chain_id,
