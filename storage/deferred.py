@@ -20,8 +20,21 @@ MOST_COMMITS: Final = 64
 MOST_BYTES: Final = 8 << 20
 """What is held at most before it is written."""
 
-Layer = dict[bytes, bytes | None]
-"""What one commit changed, or several."""
+
+class Layer:
+    """What one commit changed, or several; its keys also by their first byte, so that a scan looks at its own table only."""
+
+    __slots__ = ("keys", "values")
+
+    def __init__(self) -> None:
+        self.values: dict[bytes, bytes | None] = {}
+        self.keys: dict[bytes, list[bytes]] = {}
+
+    def set(self, key: bytes, value: bytes | None) -> None:
+        """A key's value; None where there is none any more."""
+        if key not in self.values:
+            self.keys.setdefault(key[:1], []).append(key)
+        self.values[key] = value
 
 
 class DeferredView:
@@ -37,8 +50,8 @@ class DeferredView:
         """The value under a key."""
         key = fit(key)
         for layer in self._layers:
-            if key in layer:
-                return layer[key]
+            if key in layer.values:
+                return layer.values[key]
         return self._base.get(key)
 
     def put(self, key: bytes, value: bytes) -> None:
@@ -53,8 +66,9 @@ class DeferredView:
         """The pairs whose key begins with a prefix, in order, from key `prefix + start` on."""
         over = Journal(self._base)
         for layer in reversed(self._layers):
-            for key, value in layer.items():
+            for key in layer.keys.get(prefix[:1], ()) if prefix else layer.values:
                 if key.startswith(prefix):
+                    value = layer.values[key]
                     over.delete(key) if value is None else over.put(key, value)
         return over.scan(prefix, start)
 
@@ -70,11 +84,11 @@ class DeferredUpdate(DeferredView):
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a value."""
-        self._own[fit(key)] = value
+        self._own.set(fit(key), value)
 
     def delete(self, key: bytes) -> None:
         """Remove a key; nothing happens where there is none."""
-        self._own[fit(key)] = None
+        self._own.set(fit(key), None)
 
 
 class Deferred:
@@ -83,7 +97,7 @@ class Deferred:
     def __init__(self, base: Store) -> None:
         self._base = base
         self._layers: tuple[Layer, ...] = ()
-        self._held: Layer = {}
+        self._held = Layer()
         """The layers as one: what the next update reads, and what is written in the end."""
         self._bytes = 0
         self._turn = Lock()
@@ -120,25 +134,26 @@ class Deferred:
             with self._base.update() as kv:
                 yield kv
             return
-        own: Layer = {}
+        own = Layer()
         with self._base.view() as kv:
             yield DeferredUpdate(kv, own, self._held)
-        if own:
+        if own.values:
             with self._turn:
                 self._layers = (own, *self._layers)
-            self._held.update(own)
-            self._bytes += sum(len(key) + len(value or b"") for key, value in own.items())
+            for key, value in own.values.items():
+                self._held.set(key, value)
+                self._bytes += len(key) + len(value or b"")
 
     def settle(self) -> None:
         """Write what is held, in one commit of the base. Raises SystemFault, and holds it still."""
         if not self._layers:
             return
         with self._base.update() as kv:
-            for key, value in self._held.items():
+            for key, value in self._held.values.items():
                 kv.delete(key) if value is None else kv.put(key, value)
         with self._turn:
             self._layers = ()
-        self._held = {}
+        self._held = Layer()
         self._bytes = 0
 
     def close(self) -> None:
