@@ -27,6 +27,8 @@ class Network:
     drifts: tuple[tuple[int, int], ...] = ()
     """Changes of the drift: from this second of the clock on, that many; in order."""
     seeds: tuple[str, ...] = ()
+    coin_decimals: int = 8
+    """How many decimals clients write a coin with."""
     local: bool = False
     """A network that people run for themselves: generate*, setmocktime and fallback fees are at hand."""
 

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import TypeVar
@@ -89,6 +91,11 @@ class RealDisk:
         _sync_directory(path.parent)
 
 
+def within(work: Callable[[], T]) -> Callable[[], T]:
+    """The same work, in the caller's context (what holds during a call holds on the thread that does its work)."""
+    return partial(copy_context().run, work)
+
+
 def make_directory(path: Path) -> None:
     """Make a directory and its parents, closed to others; what exists keeps its mode."""
     if path.is_dir():
@@ -152,7 +159,7 @@ class RealEnv:
 
     async def on_chain(self, work: Callable[[], T]) -> T:
         """Run on the one chain thread. What has begun there is never cut short, even if the caller is cancelled."""
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._chain, work))
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._chain, within(work)))
 
     def call_chain(self, work: Callable[[], T]) -> T:
         """Run on the chain thread and wait; a plain call where this is it."""
@@ -162,11 +169,11 @@ class RealEnv:
 
     async def on_reader(self, work: Callable[[], T]) -> T:
         """Run on one of the reader threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, within(work))
 
     async def on_worker(self, work: Callable[[], T]) -> T:
         """Run on a thread of the pool for long work."""
-        return await asyncio.get_running_loop().run_in_executor(self._workers, work)
+        return await asyncio.get_running_loop().run_in_executor(self._workers, within(work))
 
     def close(self) -> None:
         """Let running work end and refuse more."""

@@ -86,6 +86,7 @@ def coin_net(node: Node) -> CoinNet:
         dust_rate=getattr(policy, "dust_rate", 3_000),
         relay_rate=getattr(policy, "min_relay_rate", 1_000),
         fallback_rate=FALLBACK_RATE if spec.network.local else None,
+        timed=getattr(spec.ledger.format, "timed", False),
     )
 
 

@@ -165,13 +165,14 @@ class Spender:
         state, net = self._state, self._state.net
         outside = dict(options.outside)
         required = [self._required(point, outside) for point in options.inputs]
-        timed = net.timed and (options.version or 1) < 3
+        version = options.version or (3 if net.timed else 2)
+        timed = net.timed and version < 3
         tip = max(0, state.history.tip.height)
         terms = Terms(
             rate=rate,
             replaceable=options.replaceable,
             lock_time=options.lock_time if options.lock_time is not None else 0 if timed else tip,
-            version=options.version or (1 if timed else 2),
+            version=version,
             time=state.env.now() if timed else None,
             change_at=options.change_at,
             bip69=options.bip69,

@@ -112,4 +112,5 @@ def bitcoin_dispatcher(
         {**providers(node, peers, control), **(more or {})},
         translate=translate,
         allowed=allowed,
+        decimals=node.spec.network.coin_decimals,
     )

@@ -23,6 +23,7 @@ from node.rpc.errors import (
     PARSE_ERROR,
     RpcError,
 )
+from node.rpc.params import DECIMALS
 from node.rpc.registry import Method, Registry, injected
 from primitives.env import Env
 from primitives.errors import SystemFault
@@ -82,6 +83,7 @@ class Dispatcher:
         translate: Callable[[Method, Exception], RpcError | None] = lambda _method, _error: None,
         bad_params: int | None = None,
         allowed: Callable[[str, str], bool] = lambda _user, _method: True,
+        decimals: int = 8,
     ) -> None:
         self.registry = registry
         self.env = env
@@ -90,6 +92,8 @@ class Dispatcher:
         self.translate = translate
         self.bad_params = bad_params
         self.allowed = allowed
+        self.decimals = decimals
+        """Of a coin, in amounts of parameters and answers."""
         self.warmup: str | None = None
         """While the node starts: the reason, answered to every call as IN_WARMUP."""
         self.on_call: Callable[[Call, str, float, RpcError | None], None] = lambda *_: None
@@ -101,9 +105,11 @@ class Dispatcher:
         """Call a method. Raises RpcError."""
         self._calls = number = self._calls + 1
         self.active[number] = (method.name, self.env.monotonic())
+        decimals = DECIMALS.set(self.decimals)
         try:
             return await self._run(method, params, call)
         finally:
+            DECIMALS.reset(decimals)
             del self.active[number]
 
     async def _run(self, method: Method, params: Any, call: Call) -> Any:

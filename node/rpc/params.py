@@ -8,15 +8,20 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable
+from contextvars import ContextVar
 from decimal import Decimal
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from node.rpc.errors import INVALID_PARAMETER, MISC_ERROR, TYPE_ERROR, RpcError
 
 COIN: Final = 100_000_000
-MAX_MONEY: Final = 21_000_000 * COIN
+MOST_COINS: Final = 21_000_000
+MAX_MONEY: Final = MOST_COINS * COIN
+DECIMALS: ContextVar[int] = ContextVar("decimals", default=8)
+"""Decimals of a coin during a call: those of the chain that is asked. Amounts cross this rim only, within all is units."""
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _SHOWN: Final = 256
+_LEAST: Final = tuple(Decimal(1).scaleb(-decimals) for decimals in range(19))
 _KEY_LIKE: Final = re.compile(r"[5KLc9][1-9A-HJ-NP-Za-km-z]{50,}|[a-zA-Z]prv[1-9A-HJ-NP-Za-km-z]{50,}")
 
 
@@ -85,18 +90,19 @@ def parse_hex(value: Any, name: str) -> bytes:
 
 
 def parse_amount(value: Any, name: str = "amount") -> int:
-    """Satoshi from a number or string of coins with at most 8 decimals. Raises RpcError as Core's AmountFromValue."""
+    """Units from a number or string of coins with at most 8 decimals (or the chain's). Raises RpcError as Core's AmountFromValue."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise RpcError(TYPE_ERROR, "Amount is not a number or string")
     text = value if isinstance(value, str) else str(value)
     if len(text) > 64 or not _NUMBER.fullmatch(text):
         raise RpcError(TYPE_ERROR, "Invalid amount")
-    amount = Decimal(text).scaleb(8)
-    if amount.adjusted() > 20:
+    decimals = DECIMALS.get()
+    amount = Decimal(text).scaleb(decimals)
+    if amount.adjusted() > decimals + 12:
         raise RpcError(TYPE_ERROR, "Amount out of range" if amount else "Invalid amount")
     if amount != int(amount):
         raise RpcError(TYPE_ERROR, "Invalid amount")
-    if not 0 <= amount <= MAX_MONEY:
+    if not 0 <= amount <= MOST_COINS * 10**decimals:
         raise RpcError(TYPE_ERROR, "Amount out of range")
     return int(amount)
 
@@ -110,8 +116,9 @@ def parse_verbosity(value: Any, name: str) -> int:
 
 
 def coins(sat: int) -> Decimal:
-    """Satoshi as coins with 8 decimals, the form in which clients read amounts."""
-    return Decimal(sat).scaleb(-8).quantize(Decimal("0.00000001"))
+    """Satoshi as coins with 8 decimals (units, with the chain's), the form in which clients read amounts."""
+    decimals = DECIMALS.get()
+    return Decimal(sat).scaleb(-decimals).quantize(_LEAST[decimals])
 
 
 Parse = Callable[[Any, str], Any]

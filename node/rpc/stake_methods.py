@@ -5,7 +5,6 @@ Names and fields are Peercoin's (rpc/mining.cpp, wallet/rpc/mining.cpp) where it
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any, Final
 
 from consensus.stake import Stake
@@ -19,7 +18,7 @@ from node.rpc.bitcoin_json import address_of, difficulty
 from node.rpc.dispatch import Call
 from node.rpc.errors import INVALID_PARAMETER, METHOD_NOT_FOUND, MISC_ERROR, RpcError
 from node.rpc.lookup import MORE_FIELDS, OTHER_DIFFICULTIES, spent_of
-from node.rpc.params import COIN, Amount, display_hex
+from node.rpc.params import Amount, coins, display_hex
 from node.rpc.registry import injected, rpc
 from node.rpc.wallet_access import chosen
 from node.staking import Staking
@@ -42,11 +41,6 @@ def engine_of(node: Node) -> Stake:
     return engine
 
 
-def units(node: Node, value: int) -> Decimal:
-    """An amount in whole coins of this chain."""
-    return Decimal(value) / engine_of(node).ages.coin
-
-
 def stake_fields(at: Snapshot, entry: Entry[Any], block: Any) -> dict[str, Any]:
     """What Peercoin shows of a block beside Bitcoin's fields; empty on a chain without stake."""
     engine = at.spec.engine
@@ -64,7 +58,7 @@ def stake_fields(at: Snapshot, entry: Entry[Any], block: Any) -> dict[str, Any]:
         "blocksignature": block.signature.hex(),
     }
     if at.view.connected(entry):
-        result["mint"] = units(at.node, minted(block, spent_of(at, entry, block)))
+        result["mint"] = coins(minted(block, spent_of(at, entry, block)))
     return result
 
 
@@ -112,8 +106,8 @@ def get_staking_info(at: Snapshot, staking: Staking, wallets: Wallets, call: Cal
         "weight": mine,
         "difficulty": difficulty(last_of_kind(at.branch, at.tip.height, True).header.bits),
         "expectedtime": round(1 / chance) if chance else 0,
-        "moneysupply": units(at.node, money_supply(at.view.state)),
-        "reserve": units(at.node, staker.reserve),
+        "moneysupply": coins(money_supply(at.view.state)),
+        "reserve": coins(staker.reserve),
     }
     if not ripe and earliest is not None:
         result["earliest"] = earliest
@@ -151,7 +145,7 @@ def _minting_row(at: Snapshot, owned: Owned, bits: int) -> dict[str, Any]:
         "input-txid": display_hex(owned.point[:32]),
         "vout": owned.kernel.index,
         "time": owned.kernel.tx_time,
-        "amount": units(at.node, coin.value),
+        "amount": coins(coin.value),
         "status": "mature" if ripe else "immature",
         "age-in-day": max(0, now - owned.kernel.tx_time) // engine.ages.day,
         "coin-day-weight": days,
@@ -174,17 +168,18 @@ def reserve_balance(
     amount: Amount | None = None,
 ) -> dict[str, Any]:
     """Keep an amount out of minting, the smallest coins first; without parameters, what is kept out."""
-    wallet, unit = chosen(wallets, call), engine_of(node).ages.coin
+    engine_of(node)
+    wallet = chosen(wallets, call)
     if reserve:
         if amount is None:
             raise RpcError(INVALID_PARAMETER, "must provide amount to reserve balance")
-        staking.reserve[wallet.name] = amount * unit // COIN
+        staking.reserve[wallet.name] = amount
     elif reserve is False:
         if amount is not None:
             raise RpcError(INVALID_PARAMETER, "cannot specify amount to turn off reserve")
         staking.reserve.pop(wallet.name, None)
     kept = staking.reserve.get(wallet.name, 0)
-    return {"reserve": kept > 0, "amount": units(node, kept)}
+    return {"reserve": kept > 0, "amount": coins(kept)}
 
 
 @rpc("staking", family="peercoin", group="staking")

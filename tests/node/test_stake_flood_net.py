@@ -69,6 +69,7 @@ def synced(net: Testnet, honest: Testnet, height: int) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("chain", ["peercoin-mainnet", "peercoin-regtest"])
 def test_a_flood_of_stake_headers_does_not_hold_up_an_honest_peer(tmp_path: Path, chain: str) -> None:
     blocks = recorded(chain)

@@ -78,7 +78,7 @@ class Scene:
         self.call(name, "setmocktime", self.now)
         if name in self.net.stakers:
             wallet = self.client(name)
-            wait = wait_for(lambda: self._searched(wallet) >= self.now, 60, 0.002)
+            wait = wait_for(lambda: self._searched(wallet) >= self.now, 60, 0.01)
             assert wait, f"{name} does not search: {wallet.call('getstakinginfo')}"
         elif mine:
             self.call(name, "generatetoaddress", 1, MINER)
@@ -279,6 +279,7 @@ def test_stakers_and_a_miner_for_200_blocks_with_a_partition_and_kills(make_net:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3_600)
 def test_stakers_and_a_miner_for_2000_blocks_with_a_partition_and_20_kills(make_net: NetMaker) -> None:
     with ThreadPoolExecutor(4) as pool:
         scene = scene_of(make_net, pool, 2)
