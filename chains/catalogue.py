@@ -42,7 +42,10 @@ def load(chain: str | Path) -> ChainSpec:
         return from_table(_read(Path(chain)), text)
     name = ALIASES.get(text, text)
     if name not in _FAMILY_OF:
-        hint = suggest(name, (*_FAMILY_OF, *ALIASES)) or f" - there are {', '.join(_FAMILY_OF)}, a .toml file or a geth genesis.json"
+        hint = (
+            suggest(name, (*_FAMILY_OF, *ALIASES))
+            or f" - there are {', '.join(_FAMILY_OF)}, a .toml file or a geth genesis.json"
+        )
         raise ChainFileError(f"no chain {text!r}{hint}")
     spec: ChainSpec = _module(name).SPECS[name]
     return spec

@@ -51,7 +51,10 @@ def net() -> None:
 @click.option("-n", "count", type=click.IntRange(1, 32), default=None, help="How many nodes (3).")
 @click.option("--chain", default="regtest", show_default=True)
 @click.option(
-    "--stakers", type=click.IntRange(1, 16), default=None, help="So many nodes more, with coins that stake (--chain stake-dev)."
+    "--stakers",
+    type=click.IntRange(1, 16),
+    default=None,
+    help="So many nodes more, with coins that stake (--chain stake-dev).",
 )
 @click.option("--fresh", is_flag=True, help="Delete what was there before.")
 @datadir_option

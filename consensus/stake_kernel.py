@@ -91,7 +91,9 @@ def search(
     From version 0.3 on only; nothing older is ever minted anew.
     """
     target = expand(bits).target
-    ceiling = target * weight(coin, last, ages, switches)  # weight only grows, so that most seconds need no more than this
+    ceiling = target * weight(
+        coin, last, ages, switches
+    )  # weight only grows, so that most seconds need no more than this
     pack, tail = _STREAM.pack, (coin.block_time, coin.offset, coin.tx_time, coin.index)
     for time in range(last, max(first, coin.block_time + ages.least, coin.tx_time) - 1, -1):
         found = modifier(time)

@@ -110,7 +110,8 @@ class Policy(Protocol):
 
     @property
     def packages(self) -> bool:
-        """Whether transactions are weighed with those that they build on (Core); else each waits its turn (geth), and nothing is counted."""
+        """Whether transactions are weighed with those that they build on (Core);
+        else each waits its turn (geth), and nothing is counted."""
         ...
 
     def rate(self, admission: Admission, base_fee: int) -> int:

@@ -58,7 +58,12 @@ def _account_banner(state: dict[str, Any]) -> str:
     if state["p2p"]:
         lines.append(f"  peers      {state['p2p']}")
     lines.append(f"  data       {state['datadir'] or 'in memory: gone when this process ends'}")
-    lines += ["", "Next, in another terminal:", f"  export ETH_RPC_URL={state['ethereum_rpc']}", "  chainyard block latest"]
+    lines += [
+        "",
+        "Next, in another terminal:",
+        f"  export ETH_RPC_URL={state['ethereum_rpc']}",
+        "  chainyard block latest",
+    ]
     if accounts:
         lines.append(f"  chainyard account balance {accounts[0]['address']}")
     body = '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}'

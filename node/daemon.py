@@ -214,9 +214,7 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
         from node.staking import Staking  # loads the rules of stake, for their chains alone
 
         more[Staking] = given(Staking(node, daemon.wallets))
-    dispatcher = bitcoin_dispatcher(
-        node, daemon.peering, daemon, more, families, _allowed(config)
-    )
+    dispatcher = bitcoin_dispatcher(node, daemon.peering, daemon, more, families, _allowed(config))
     dispatcher.on_call = log_call(logging.INFO if sys.stderr.isatty() and not config.quiet else logging.DEBUG)
     server = BitcoinServer(env, dispatcher, credentials)
     port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port

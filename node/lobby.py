@@ -22,7 +22,9 @@ Judge = Callable[[Any, int], tuple[Entry[Any] | None, ChainError | None]]
 class Lobby:
     """The waiting room and its door."""
 
-    def __init__(self, room: WaitingRoom, fmt: Format, drift: Callable[[int], int], judge: Judge, tell: Observer) -> None:
+    def __init__(
+        self, room: WaitingRoom, fmt: Format, drift: Callable[[int], int], judge: Judge, tell: Observer
+    ) -> None:
         self.room = room
         self._fmt = fmt
         self._drift = drift

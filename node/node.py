@@ -246,7 +246,11 @@ class Node:
         return gone
 
     def make_block(
-        self, purse: Purse, txs: Sequence[Any] | None = None, submit: bool = True, stop: Callable[[], bool] | None = None
+        self,
+        purse: Purse,
+        txs: Sequence[Any] | None = None,
+        submit: bool = True,
+        stop: Callable[[], bool] | None = None,
     ) -> Any | None:
         """Produce one block here and now, of the pool or of just these admitted transactions, and connect it. None: stopped."""
         with self.position() as at:

@@ -241,7 +241,9 @@ class Testnet:
             self.set_clocks(now - STAKE_SPAN + at * STAKE_SPAN // len(payees))
             miner.call("generatetoaddress", 1, payee)
         tip = miner.call("getbestblockhash")
-        if not wait_for(lambda: all(self.client(m).call("getbestblockhash") == tip for m in self.members), START_SECONDS):
+        if not wait_for(
+            lambda: all(self.client(m).call("getbestblockhash") == tip for m in self.members), START_SECONDS
+        ):
             raise NetError("the nodes do not reach one tip - `chainyard net status` shows each")
 
     def set_clocks(self, second: int, only: Sequence[str] = ()) -> None:

@@ -16,7 +16,15 @@ from node.node import Node, Snapshot
 from node.rpc.api import Memory
 from node.rpc.bitcoin_json import difficulty
 from node.rpc.errors import INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, MISC_ERROR, RpcError
-from node.rpc.lookup import OTHER_DIFFICULTIES, block_bytes, describe_block, describe_header, find_block, find_entry, header_bytes
+from node.rpc.lookup import (
+    OTHER_DIFFICULTIES,
+    block_bytes,
+    describe_block,
+    describe_header,
+    find_block,
+    find_entry,
+    header_bytes,
+)
 from node.rpc.params import Hash, Verbosity, display_hex
 from node.rpc.registry import rpc
 from primitives.chain import Entry, Status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from itertools import groupby
 
@@ -17,6 +18,8 @@ Made by `scripts/docs` from the method table; `chainyard rpc help METHOD` shows 
 def page() -> str:
     """All methods by family and group, in Markdown."""
     assert catalogue.FILES, "importing the files fills the table"
+    for module in catalogue.LATER.values():
+        importlib.import_module(module)
     shown = [m for m in all_methods() if m.group != "hidden"]
     lines = [HEAD]
     for family, of_family in groupby(sorted(shown, key=_order), key=lambda m: m.family):

@@ -24,8 +24,10 @@ def test_amounts_with_a_unit(text: str, satoshi: int) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("1", "no unit"), ("0.5", "no unit"), ("0.5sat", "finer"), ("1.000000001btc", "finer"), ("1eth", "not a unit"), ("btc", "not an amount"),
-        ("-1btc", "not an amount"), ("1e3sat", "not an amount"), ("1,5btc", "not an amount"), ("", "not an amount"), ("0x10sat", "not an amount"),
+        ("1", "no unit"), ("0.5", "no unit"), ("0.5sat", "finer"),
+        ("1.000000001btc", "finer"), ("1eth", "not a unit"), ("btc", "not an amount"),
+        ("-1btc", "not an amount"), ("1e3sat", "not an amount"),
+        ("1,5btc", "not an amount"), ("", "not an amount"), ("0x10sat", "not an amount"),
         ("1btc2", "not an amount"),
     ],
 )  # fmt: skip

@@ -48,7 +48,10 @@ def npm_folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         manifest.write_text(json.dumps(wanted, indent=1))
         made = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=folder, capture_output=True, text=True
+            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
         )
         if made.returncode:
             manifest.unlink()

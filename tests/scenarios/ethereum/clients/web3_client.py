@@ -53,7 +53,13 @@ def sends_with_the_nodes_key():
 def sends_with_a_local_key():
     account = Account.from_key(key)
     for extra in ({"gasPrice": w3.eth.gas_price}, {"maxFeePerGas": 10**10, "maxPriorityFeePerGas": 10**9}):
-        tx = {"to": c, "value": 5, "gas": 21_000, "nonce": w3.eth.get_transaction_count(account.address), "chainId": 31337}
+        tx = {
+            "to": c,
+            "value": 5,
+            "gas": 21_000,
+            "nonce": w3.eth.get_transaction_count(account.address),
+            "chainId": 31337,
+        }
         sent = w3.eth.send_raw_transaction(account.sign_transaction({**tx, **extra}).raw_transaction)
         assert w3.eth.wait_for_transaction_receipt(sent).status == 1
 
@@ -120,7 +126,10 @@ def finds_logs():
     events = token.events.Transfer.get_logs(from_block=first + 1)
     assert [e.args.value for e in events] == [1, 2, 3]
     assert len(w3.eth.get_logs({"address": token.address, "fromBlock": first})) == 4
-    assert [e.args.value for e in token.events.Transfer.get_logs(from_block=first, argument_filters={"value": 2})] in ([2], [])
+    assert [e.args.value for e in token.events.Transfer.get_logs(from_block=first, argument_filters={"value": 2})] in (
+        [2],
+        [],
+    )
 
 
 @check
