@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -26,11 +25,6 @@ def loopback(host: str) -> bool:
         return False
 
 
-def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
-    loop = asyncio.get_running_loop()
-    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
-
-
 class BitcoinServer:
     """One listener. `stop` cuts idle connections and waits a moment for calls under way."""
 
@@ -40,12 +34,13 @@ class BitcoinServer:
         self.credentials = credentials
         self.under_way = 0
         self.port = 0
-        self._runner: web.ServerRunner | None = None
+        self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one. Raises OSError."""
-        server = web.Server(self._handle, request_factory=_request, access_log=None)  # one handler needs no routes
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.3)
+        app = web.Application(client_max_size=MAX_BODY)
+        app.router.add_route("*", "/{tail:.*}", self._handle)
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.3)
         await self._runner.setup()
         site = web.TCPSite(self._runner, host, port, backlog=512)
         await site.start()
@@ -57,7 +52,7 @@ class BitcoinServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
+    async def _handle(self, request: web.Request) -> web.Response:
         if request.method != "POST":
             return web.Response(
                 status=405, text="JSONRPC server handles only POST requests\n", headers={"Allow": "POST"}
@@ -78,8 +73,6 @@ class BitcoinServer:
             return web.Response(status=503, text="Work queue depth exceeded\n")
         self.under_way += 1
         try:
-            if request.headers.get("Expect", "").lower() == "100-continue":
-                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             body = await request.read()
             answer, status = await self.dispatcher.answer(body, Call(user, wallet, request.remote or ""))
         finally:
