@@ -18,7 +18,7 @@ Made by `scripts/docs` from the method table; `chainyard rpc help METHOD` shows 
 def page() -> str:
     """All methods by family and group, in Markdown."""
     assert catalogue.FILES, "importing the files fills the table"
-    for module in catalogue.LATER.values():
+    for module in (*catalogue.LATER.values(), "node.rpc.ethereum_catalogue"):
         importlib.import_module(module)
     shown = [m for m in all_methods() if m.group != "hidden"]
     lines = [HEAD]
