@@ -16,7 +16,7 @@ from node.testnet import Testnet, wait_for
 from tests.model_utxo import model_of
 from tests.scenarios.conftest import NetMaker
 
-pytestmark = pytest.mark.scenario
+pytestmark = [pytest.mark.scenario, pytest.mark.timeout(1_200)]
 ANYONE = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 
 
