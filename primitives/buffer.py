@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from struct import error as struct_error
 from typing import Self, TypeAlias, TypeVar
 
 from primitives.errors import DecodeError
@@ -64,10 +63,7 @@ class Reader:
         if stop > self.end:
             raise DecodeError(f"{struct.size} bytes wanted at offset {pos}, {self.end - pos} left")
         self.pos = stop
-        try:
-            value: int = struct.unpack_from(self.data, pos)[0]
-        except struct_error as e:  # pragma: no cover - the bound above excludes it
-            raise DecodeError(str(e)) from e
+        value: int = struct.unpack_from(self.data, pos)[0]
         return value
 
     def u8(self) -> int:
