@@ -36,6 +36,12 @@ class Layer:
             self.keys.setdefault(key[:1], []).append(key)
         self.values[key] = value
 
+    def join(self, later: Layer) -> None:
+        """Make the changes of a later commit too; a key may stand in its list twice then."""
+        self.values.update(later.values)
+        for first, keys in later.keys.items():
+            self.keys.setdefault(first, []).extend(keys)
+
 
 class DeferredView:
     """A snapshot: layers, the newest first, over a snapshot of the base."""
@@ -140,9 +146,8 @@ class Deferred:
         if own.values:
             with self._turn:
                 self._layers = (own, *self._layers)
-            for key, value in own.values.items():
-                self._held.set(key, value)
-                self._bytes += len(key) + len(value or b"")
+            self._held.join(own)
+            self._bytes += sum([len(key) + len(value or b"") for key, value in own.values.items()])
 
     def settle(self) -> None:
         """Write what is held, in one commit of the base. Raises SystemFault, and holds it still."""
