@@ -237,7 +237,8 @@ def test_exit_codes(place: Place) -> None:
     one_line(place.run("rpc", "getblockcount", "--rpc-url", "http://x:y@127.0.0.1:1"), 3)
     one_line(place.run("rpc", "getblockcount", "--rpc-url", "nonsense"), 2)
     process = subprocess.Popen(
-        [*COMMAND, "rpc", "waitforblockheight", "5", "0"], stderr=subprocess.PIPE, env=environment(place.datadir), cwd=place.root
+        [*COMMAND, "rpc", "waitforblockheight", "5", "0"], stderr=subprocess.PIPE, env=environment(place.datadir), cwd=place.root,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a job in the background inherits that it is ignored
     )  # fmt: skip
     assert wait_for(lambda: any(c["method"] == "waitforblockheight" for c in active(node)), 60)
     process.send_signal(signal.SIGINT)
