@@ -76,6 +76,16 @@ class VirtualEnv:
             return self._frozen
         return int(EPOCH + self.net.loop.time() + self.skew) + self._offset
 
+    @property
+    def offset(self) -> int:
+        """Seconds by which `now()` is ahead of the wall clock while it runs."""
+        return self._offset
+
+    @property
+    def frozen(self) -> int | None:
+        """The second at which `now()` is fixed, None while it runs."""
+        return self._frozen
+
     def travel(self, offset: int) -> None:
         """Set the offset between the wall clock and `now()`."""
         self._offset = offset

@@ -1,4 +1,4 @@
-"""DevChain: what people do to a local account chain: keys, mining at once or by the clock, time travel, snapshots, edits, reorganisations.
+"""DevChain: what people do to a local account chain beside what controls.py does to any: keys, mining modes, sending, edits of accounts.
 
 All but `keys` and switches runs on the chain thread. It knows no RPC; every change goes through the producer and the chain's front door.
 """
@@ -6,8 +6,8 @@ All but `keys` and switches runs on the chain thread. It knows no RPC; every cha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 from ledger.account.block import block_context
@@ -16,19 +16,18 @@ from ledger.account.ledger import AccountLedger
 from ledger.account.state import State
 from ledger.account.transaction import check_form, check_state
 from ledger.api import Admission
+from node.controls import OURS, Controls, admission_of
 from node.gate import Position
 from node.node import Happening, Node
 from node.producer import Purse
 from node.results import TipChanged
 from primitives.chain import Entry
-from primitives.errors import ChainError, Missing, Refused
+from primitives.errors import ChainError, DecodeError, Missing, Refused
 from primitives.ethereum import EthereumBlock
 from primitives.ethereum_directives import Edit, send_as, set_base_fee, set_gas_limit
 from primitives.ethereum_tx import EthereumTransaction, impersonated, sign
 from primitives.hashing import keccak256
 
-OURS = -1
-"""The source of transactions that this node's own users brought."""
 MOST_BLOCKS = 1_000_000
 
 
@@ -39,6 +38,16 @@ class NextBlock:
     timestamp: int | None = None
     base_fee: int | None = None
     randao: bytes | None = None
+
+    def encode(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {**asdict(self), "randao": None if self.randao is None else self.randao.hex()}
+
+    @classmethod
+    def decode(cls, saved: Mapping[str, Any]) -> NextBlock:
+        """Back from JSON."""
+        randao = saved["randao"]
+        return cls(saved["timestamp"], saved["base_fee"], None if randao is None else bytes.fromhex(randao))
 
 
 @dataclass(slots=True)
@@ -56,33 +65,32 @@ class Modes:
     impersonated: set[bytes] = field(default_factory=set)
     impersonates_all: bool = False
 
-    def copy(self) -> Modes:
-        """The same, apart."""
-        return replace(self, impersonated=set(self.impersonated))
+    def encode(self) -> dict[str, Any]:
+        """As plain JSON."""
+        impersonated = [account.hex() for account in sorted(self.impersonated)]
+        return {**asdict(self), "coinbase": self.coinbase.hex(), "impersonated": impersonated}
 
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A snapshot: where the chain stood, and all beside it that `revert` brings back."""
-
-    entry: Entry[Any]
-    ahead: float
-    """How far the chain's clock was ahead of the monotonic one."""
-    modes: Modes
-    next_block: NextBlock
-    pooled: tuple[Any, ...]
+    @classmethod
+    def decode(cls, saved: Mapping[str, Any]) -> Modes:
+        """Back from JSON."""
+        impersonated = {bytes.fromhex(account) for account in saved["impersonated"]}
+        return cls(**{**saved, "coinbase": bytes.fromhex(saved["coinbase"]), "impersonated": impersonated})
 
 
 class DevChain:
     """The controls of one account chain. `keys`: private keys by address, of a chain whose spec allows edits."""
 
-    def __init__(self, node: Node, keys: dict[bytes, bytes], automine: bool) -> None:
+    def __init__(
+        self, node: Node, keys: dict[bytes, bytes], automine: bool, controls: Controls | None = None, seed: bytes = b""
+    ) -> None:
         self.node = node
+        self.controls = controls or Controls(node)
+        self.controls.beside = self
+        self.seed = seed
+        """What the random numbers of blocks are drawn from."""
         self.keys = keys
         self.modes = Modes(automine=automine)
         self.next_block = NextBlock()
-        self.marks: dict[int, Mark] = {}
-        self._last_mark = 0
         self._clock: asyncio.Task[None] | None = None
         self.instance = node.env.random.randbytes(32)
         """Another one with every start."""
@@ -143,7 +151,7 @@ class DevChain:
         return block
 
     def _randao(self, parent: bytes) -> bytes:
-        return keccak256(b"randao" + parent)
+        return keccak256(b"randao" + self.seed + parent)
 
     def pending(self) -> EthereumBlock:
         """What would be made now, unsealed; nothing is changed."""
@@ -207,10 +215,7 @@ class DevChain:
         made, _ = send_as(tx, sender)
         with self.node.position() as at:
             self._check(made, at)
-        admission = Admission(
-            made, made.id, frozenset(), frozenset(), frozenset(), made.fee_cap, made.tip_cap, made.gas_limit
-        )
-        block = self.mine([admission])
+        block = self.mine([admission_of(made)])
         if not block.txs:
             raise Refused("the transaction does not go into a block")
         return made.id
@@ -264,37 +269,16 @@ class DevChain:
 
     # -- snapshots --------------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> int:
-        """Remember where everything stands; the number is given to `revert`."""
-        env = self.node.env
-        self._last_mark += 1
-        pooled = tuple(e.tx for e in self.node.pool) if len(self.node.pool) else ()
-        self.marks[self._last_mark] = Mark(
-            self.node.chain.tip, env.now() - env.monotonic(), self.modes.copy(), replace(self.next_block), pooled
-        )
-        return self._last_mark
+    def save(self) -> dict[str, Any]:
+        """What a snapshot keeps of this half."""
+        return {"modes": self.modes.encode(), "next": self.next_block.encode()}
 
-    def revert(self, number: int) -> bool:
-        """Go back; this snapshot and those after it are used up. False where there is no such snapshot."""
-        mark = self.marks.get(number)
-        if mark is None:
-            return False
-        node = self.node
-        with node.chain.view() as view:
-            if not view.connected(mark.entry):
-                return False
-        for later in [n for n in self.marks if n >= number]:
-            del self.marks[later]
-        if node.chain.tip.hash != mark.entry.hash:
-            node.chain.revert(mark.entry)
-        for pooled in list(node.pool):
-            node.drop_tx(pooled.id)
-        node.gate.parked.drain()
-        for tx in mark.pooled:
-            self._back(tx)
-        node.env.advance(round(mark.ahead - (node.env.now() - node.env.monotonic())))
-        self.modes, self.next_block = mark.modes.copy(), replace(mark.next_block)
-        return True
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Modes and wishes as they were at a snapshot. Raises DecodeError."""
+        try:
+            self.modes, self.next_block = Modes.decode(saved["modes"]), NextBlock.decode(saved["next"])
+        except (KeyError, TypeError, ValueError) as e:
+            raise DecodeError(f"not what a snapshot keeps: {e}") from e
 
     def reset(self) -> None:
         """Back to genesis, with an empty pool and the default modes."""
@@ -303,52 +287,21 @@ class DevChain:
             genesis = view.at(0)
         assert genesis is not None, "a chain has a genesis"
         node.chain.revert(genesis)
-        for pooled in list(node.pool):
-            node.drop_tx(pooled.id)
-        self.marks.clear()
+        self.controls.empty_pool()
+        self.controls.forget()
         self.modes = Modes(automine=self.modes.automine, interval=self.modes.interval)
         self.next_block = NextBlock()
         node.env.travel(0)
 
     # -- reorganisations --------------------------------------------------------------------------------------------
 
-    def reorganise(self, depth: int, txs: dict[int, list[Any]]) -> None:
-        """Replace the last `depth` blocks by others with these transactions, by growing a side branch until it is the better chain.
+    def reorganise(self, depth: int, txs: Mapping[int, Sequence[Any]]) -> None:
+        """Replace the last `depth` blocks by as many others with these transactions. Raises as Controls.reorganise."""
+        self.controls.reorganise(depth, txs, self.side_purse, outweigh=False)
 
-        Raises Refused where the chain is not so long, InvalidTx where a transaction does not apply.
-        """
-        node = self.node
-        with node.chain.view() as view:
-            if not 0 < depth <= view.tip.height:
-                raise Refused(f"the chain is {view.tip.height} blocks long, it cannot lose {depth}")
-            parent = view.entries.at(view.tip.height - depth)
-        assert parent is not None, "a height below the tip's"
-        for i in range(depth):
-            parent = self._side_block(parent, txs.get(i, []))
-        if node.chain.tip.hash != parent.hash:
-            node.chain.precious(parent.hash)
-        while node.chain.tip.hash != parent.hash:  # proof of work: the old branch may weigh more
-            parent = self._side_block(parent, [])
-
-    def _side_block(self, parent: Entry[Any], txs: Sequence[Any]) -> Entry[Any]:
-        node = self.node
-        chosen = []
-        for tx in txs:
-            chosen.append(
-                Admission(tx, tx.id, frozenset(), frozenset(), frozenset(), tx.fee_cap, tx.tip_cap, tx.gas_limit)
-            )
-        with node.chain.view() as view, node.chain.state_at(parent) as state:
-            branch = view.entries.branch(parent)
-            at = Position(branch, state, parent.header.timestamp + 1)
-            options = {"prev_randao": keccak256(b"side" + parent.hash)}
-            purse = Purse(self.modes.coinbase, options=options)
-            made = node.producer.make(at, purse, node.stopping.is_set, chosen)
-        if made is None:
-            raise Refused("no block could be made")
-        node.take_made(made.block)
-        entry = node.chain.entry(made.block.header.hash)
-        assert entry is not None, "a block that was just taken in"
-        return entry
+    def side_purse(self, parent: Entry[Any]) -> Purse:
+        """For a block of a side branch."""
+        return Purse(self.modes.coinbase, options={"prev_randao": keccak256(b"side" + self.seed + parent.hash)})
 
     def rollback(self, depth: int) -> None:
         """Forget the last blocks. Raises Refused where the chain is not so long."""

@@ -1,7 +1,7 @@
-"""A whole chain as one file: every block from the first on, the pooled transactions and the clock; loading executes it all again.
+"""A whole chain as one file: every block from the first on, what waits in the pool, the clock, mining modes, and wallets on request.
 
-It knows no family; receipts, indices and state come of the blocks. The form: gzip of a line of JSON and then each block in
-store form, its length before it.
+It knows no family: receipts, indices and state come of the blocks, which loading executes again. The form: gzip of a line of JSON and
+then each block in store form, its length before it. Loading a dump and dumping again gives the same bytes.
 """
 
 from __future__ import annotations
@@ -9,18 +9,20 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from node.controls import Controls
 from node.node import Node
 from primitives.buffer import Reader, Writer
 from primitives.chain import Form
 from primitives.errors import ChainError, DecodeError, Refused
 
-MARK: Final = "chainyard dump 1"
+MARK: Final = "chainyard dump 2"
 MOST_BYTES: Final = 1 << 30
 """Of a dump when it is unpacked."""
+_HEX: Final = frozenset("0123456789abcdef")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,15 @@ class Dump:
     head: dict[str, Any]
     body: bytes
 
+    @property
+    def wallets(self) -> dict[str, str]:
+        """Wallet files by the wallet's name, as the dumper gave them."""
+        return dict(self.head["wallets"])
 
-def dump(node: Node) -> bytes:
-    """The chain up to the tip, its pool and its clock. On the chain thread."""
-    fmt = node.spec.ledger.format
+
+def dump(controls: Controls, wallets: Mapping[str, str] | None = None) -> bytes:
+    """The chain up to the tip with its pool, clock and modes, and these wallet files. On the chain thread."""
+    node = controls.node
     w = Writer()
     with node.chain.view() as view:
         for height in range(1, view.tip.height + 1):
@@ -43,18 +50,15 @@ def dump(node: Node) -> bytes:
                 raise Refused("incomplete chain", f"the block at height {height} is missing")
             w.var_bytes(raw)
         height = view.tip.height
-    pooled = []
-    for one in node.pool:
-        tx = Writer()
-        fmt.write_tx(tx, one.tx, Form.STORE)
-        pooled.append(tx.done().hex())
     head = {
         "form": MARK,
         "chain": node.spec.name,
         "genesis": node.spec.genesis.header.hash.hex(),
         "height": height,
-        "time": node.env.now(),
-        "pool": pooled,
+        "clock": [node.env.offset, node.env.frozen],
+        "beside": {} if controls.beside is None else controls.beside.save(),
+        "pool": [raw.hex() for raw in controls.pooled()],
+        "wallets": dict(wallets or {}),
     }
     return gzip.compress(json.dumps(head).encode() + b"\n" + w.done(), 6, mtime=0)
 
@@ -72,9 +76,20 @@ def read(data: bytes, node: Node) -> Dump:
         raise DecodeError(f"not a dump: {e}") from e
     if not isinstance(head, dict) or head.get("form") != MARK:
         raise DecodeError("not a dump of this version")
+    if not _is_whole(head):
+        raise DecodeError("not a dump: its first line lacks something")
     if head.get("genesis") != node.spec.genesis.header.hash.hex():
         raise Refused("another chain", f"the dump is of {str(head.get('chain'))[:40]}, with another genesis block")
     return Dump(head, body)
+
+
+def _is_whole(head: dict[str, Any]) -> bool:
+    clock, pool = head.get("clock"), head.get("pool")
+    if not isinstance(clock, list) or len(clock) != 2 or not isinstance(pool, list):
+        return False
+    numbers = isinstance(clock[0], int) and isinstance(clock[1], int | None)
+    texts = all(isinstance(raw, str) and not set(raw) - _HEX and len(raw) % 2 == 0 for raw in pool)
+    return numbers and texts and isinstance(head.get("beside"), dict) and isinstance(head.get("wallets"), dict)
 
 
 def _blocks(found: Dump, node: Node) -> Iterator[Any]:
@@ -86,45 +101,39 @@ def _blocks(found: Dump, node: Node) -> Iterator[Any]:
         yield block
 
 
-def load(data: bytes, node: Node) -> int:
-    """Put a dump in the place of the chain that is here; its height. On the chain thread. Raises ChainError, and the old chain is kept."""
+def load(data: bytes, controls: Controls) -> Dump:
+    """Put a dump in the place of the chain that is here; what was read. On the chain thread.
+
+    Raises ChainError, and the old chain is kept. Snapshots of the old chain are forgotten.
+    """
+    node = controls.node
     found = read(data, node)
     blocks = list(_blocks(found, node))
-    time = found.head.get("time")
-    if not isinstance(time, int):
-        raise DecodeError("a dump without a time")
-    before = dump(node)
-    _begin_again(node)
+    before = read(dump(controls), node)
     try:
-        _extend(node, blocks, time)
+        _replace(controls, found, blocks)
     except ChainError:
-        kept = read(before, node)
-        _begin_again(node)
-        _extend(node, list(_blocks(kept, node)), kept.head["time"])
+        _replace(controls, before, list(_blocks(before, node)))
         raise
-    _refill(found, node)
-    return len(blocks)
+    controls.forget()
+    return found
 
 
-def _begin_again(node: Node) -> None:
+def _replace(controls: Controls, found: Dump, blocks: list[Any]) -> None:
+    node = controls.node
     with node.chain.view() as view:
         genesis = view.at(0)
     assert genesis is not None, "a chain has a genesis"
+    controls.empty_pool()
     node.chain.revert(genesis)
-    for one in list(node.pool):
-        node.drop_tx(one.id)
-
-
-def _extend(node: Node, blocks: list[Any], time: int) -> None:
+    controls.empty_pool()  # what the blocks left behind
+    offset, frozen = found.head["clock"]
+    node.env.travel(offset)
+    node.set_clock(frozen)
     newest = blocks[-1].header.timestamp if blocks else 0
-    node.env.advance(max(time, newest) - node.env.now())
+    if newest > node.env.now():  # made by a machine whose clock is ahead of this one's
+        node.move_clock(newest - node.env.now())
     node.chain.extend(iter(blocks), node.env.now())
-
-
-def _refill(found: Dump, node: Node) -> None:
-    fmt = node.spec.ledger.format
-    for raw in found.head.get("pool") or ():
-        try:
-            node.submit_tx(fmt.read_tx(Reader(bytes.fromhex(raw)), Form.STORE), None)
-        except (ChainError, ValueError):
-            continue  # it was pooled, and is not lawful any more
+    controls.refill([bytes.fromhex(raw) for raw in found.head["pool"]])
+    if controls.beside is not None and found.head["beside"]:
+        controls.beside.restore(found.head["beside"])

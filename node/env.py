@@ -133,6 +133,16 @@ class RealEnv:
         """Wall clock plus offset, or the second that was set."""
         return int(time.time()) + self._offset if self._frozen is None else self._frozen
 
+    @property
+    def offset(self) -> int:
+        """Seconds by which `now()` is ahead of the wall clock while it runs."""
+        return self._offset
+
+    @property
+    def frozen(self) -> int | None:
+        """The second at which `now()` is fixed, None while it runs."""
+        return self._frozen
+
     def travel(self, offset: int) -> None:
         """Set the offset between the wall clock and `now()`."""
         self._offset = offset

@@ -46,6 +46,16 @@ class Env(Protocol):
         """Seconds since 1970 as rules, wallets and stake see them: wall clock plus offset, or the second that was set."""
         ...
 
+    @property
+    def offset(self) -> int:
+        """Seconds by which `now()` is ahead of the wall clock while it runs."""
+        ...
+
+    @property
+    def frozen(self) -> int | None:
+        """The second at which `now()` is fixed, None while it runs."""
+        ...
+
     def travel(self, offset: int) -> None:
         """Set the offset between the wall clock and `now()`."""
         ...

@@ -109,7 +109,7 @@ def increase_time(node: Node, dev: Dev, seconds: Number) -> int:
     """Move the chain's clock on; returns how far it is ahead of the machine's."""
     if seconds > 1 << 40:
         raise wrong("seconds is out of range")
-    node.env.advance(seconds)
+    node.move_clock(seconds)
     return dev.ahead()
 
 
@@ -130,7 +130,7 @@ def set_time(node: Node, timestamp: Number) -> int:
     """Set the chain's clock, in seconds (or milliseconds, beyond the year 5138); returns by how much it moved."""
     seconds = timestamp // 1000 if timestamp > 100_000_000_000 else timestamp
     moved = seconds - node.env.now()
-    node.env.advance(moved)
+    node.move_clock(moved)
     return moved
 
 
@@ -216,13 +216,13 @@ def set_logging(enabled: Flag) -> bool:
 @rpc("evm_snapshot", "ethereum", "evm", cost="write", aliases=("anvil_snapshot",))
 def snapshot(dev: Dev) -> str:
     """Remember where everything stands; the id is given to evm_revert."""
-    return hex(dev.snapshot())
+    return hex(dev.controls.snapshot())
 
 
 @rpc("evm_revert", "ethereum", "evm", cost="write", aliases=("anvil_revert",))
 def revert(dev: Dev, id: Quantity) -> bool:
     """Go back to a snapshot, which is used up then; false where there is none."""
-    return dev.revert(id)
+    return dev.controls.revert(id)
 
 
 @rpc("hardhat_reset", "ethereum", "hardhat", cost="write", aliases=("anvil_reset", "evm_reset"))
@@ -279,15 +279,14 @@ def metadata(node: Node, dev: Dev) -> Json:
 
 
 @rpc("anvil_dumpState", "ethereum", "anvil", cost="write", aliases=("hardhat_dumpState", "evm_dumpState"))
-def dump_state(node: Node, preserveHistoricalStates: bool | None = None) -> str:
+def dump_state(dev: Dev, preserveHistoricalStates: bool | None = None) -> str:
     """The whole chain with its history, pool and clock, as one string for anvil_loadState."""
-    return hexed(dump(node))
+    return hexed(dump(dev.controls))
 
 
 @rpc("anvil_loadState", "ethereum", "anvil", cost="write", aliases=("hardhat_loadState", "evm_loadState"))
-def load_state(node: Node, dev: Dev, state: Data) -> bool:
+def load_state(dev: Dev, state: Data) -> bool:
     """Put a chain that anvil_dumpState gave in the place of this one."""
     dev.check_edits()
-    load(state, node)
-    dev.marks.clear()
+    load(state, dev.controls)
     return True
