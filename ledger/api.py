@@ -44,6 +44,8 @@ class Applied:
     """UTXO: the coins spent, in input order; indices and block statistics read them."""
     touched: frozenset[bytes] = frozenset()
     """Tokens (claims) whose pooled transactions must be admitted again."""
+    requests: tuple[tuple[int, bytes], ...] = ()
+    """Account: what the block asks of consensus (EIP-7685), as kinds and their data; empty ones are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class Cluster:
     descendants: int
     """The largest descendant count that any ancestor would reach."""
     descendant_size: int
+    lane: int = 0
+    """The newcomer's lane."""
 
 
 class Policy(Protocol):

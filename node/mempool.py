@@ -192,7 +192,7 @@ class Mempool:
     def _cluster(self, new: Admission, before: list[Admission], evicted: set[bytes]) -> Cluster:
         """Count what a newcomer joins; `before` are the members of its package that come first."""
         if not before and not self.parents(new):
-            return Cluster(1, new.size, 1, new.size)
+            return Cluster(1, new.size, 1, new.size, new.lane)
         known = {b.id: b for b in before}
         gives = {token: b.id for b in before for token in b.gives}
         found: dict[bytes, Admission] = {}
@@ -211,7 +211,7 @@ class Mempool:
             count = len(heirs | {ancestor.id}) + 1
             size = sizes + new.size + (0 if ancestor.id in heirs else ancestor.size)
             most, most_size = max(most, count), max(most_size, size)
-        return Cluster(len(found) + 1, new.size + sum(a.size for a in found.values()), most, most_size)
+        return Cluster(len(found) + 1, new.size + sum(a.size for a in found.values()), most, most_size, new.lane)
 
     def add(self, newcomers: list[Admission], now: int, height: int) -> list[Pooled]:
         """Take them in, displace what they replace, and shrink to the cap. Returns what left. Raises Refused and changes nothing."""

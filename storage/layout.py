@@ -26,6 +26,8 @@ SUPPLY: Final = b"m"
 NODE: Final = b"n"
 CODE: Final = b"p"
 OMMERS: Final = b"o"
+PAYLOAD: Final = b"y"
+CREDITED: Final = b"w"
 POOLED: Final = b"q"
 TX: Final = b"x"
 FILTER: Final = b"f"
@@ -77,6 +79,8 @@ TABLE: Final = (
     Space("node", NODE, "keccak-256 of the node", "trie node", "ledger/account/trie.py"),
     Space("code", CODE, "keccak-256 of the code", "a contract's code", "ledger/account/state.py"),
     Space("ommers", OMMERS, "u64 number of a recent block", "hashes of the ommers that it names", "ledger/account/checks.py"),
+    Space("payload", PAYLOAD, "u32 height", "header of the payload, RLP; of the connected chain only", "ledger/twin/branch.py"),
+    Space("credited", CREDITED, "", "u64: how many deposits were credited up to the tip", "ledger/twin/branch.py"),
     Space("pooled", POOLED, "sender, u64 nonce", "wei that pooled transactions may cost; never stored", "ledger/account/admission.py"),
     Space("transaction", TX, "id", "hash of the block, u32 place in it", "node/indexes.py"),
     Space("receipts", RECEIPTS, "hash of the block", "RLP of its receipts' canonical bytes", "node/receipts.py"),

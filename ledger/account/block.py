@@ -71,7 +71,7 @@ class BlockRun:
     """A block while it is executed on the parent's state: `open`, `add` each transaction, `close`."""
 
     __slots__ = (
-        "blob_gas_left", "blob_gas_used", "context", "gas_left", "header", "outcomes", "receipts", "rules", "schedule", "state",
+        "blob_gas_left", "blob_gas_used", "context", "gas_left", "header", "outcomes", "receipts", "requests", "rules", "schedule", "state",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +88,8 @@ class BlockRun:
         self.blob_gas_used = 0
         self.receipts: list[Receipt] = []
         self.outcomes: list[Outcome] = []
+        self.requests: list[tuple[int, bytes]] = []
+        """What the block asks of consensus, known once it is closed."""
 
     @property
     def gas_used(self) -> int:
@@ -142,10 +144,9 @@ class BlockRun:
         for withdrawal in withdrawals or ():
             state.add_balance(withdrawal.address, withdrawal.amount_gwei * GWEI)
         state.end_transaction(rules.fork.clears_empty)
-        requests: list[tuple[int, bytes]] = []
         if rules.deposits is not None:
-            requests.append((DEPOSIT_TYPE, deposits_of(self.logs, rules.deposits)))
-        requests += [(kind, self._ask(contract)) for kind, contract in rules.requests]
+            self.requests.append((DEPOSIT_TYPE, deposits_of(self.logs, rules.deposits)))
+        self.requests += [(kind, self._ask(contract)) for kind, contract in rules.requests]
         self._reward(ommers)
         return Totals(
             state.commit(),
@@ -153,7 +154,7 @@ class BlockRun:
             join_blooms(r.bloom for r in self.receipts),
             self.gas_used,
             self.blob_gas_used,
-            requests_hash(requests) if rules.has_requests else None,
+            requests_hash(self.requests) if rules.has_requests else None,
         )
 
     def _reward(self, ommers: Sequence[EthereumHeader]) -> None:

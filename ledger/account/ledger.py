@@ -254,4 +254,5 @@ def _applied(txs: Sequence[EthereumTransaction], work: BlockRun) -> Applied:
         receipts=tuple(receipt.raw for receipt in work.receipts),
         logs=tuple(work.logs),
         touched=frozenset(token(tx.sender, tx.nonce) for tx in txs),
+        requests=tuple((kind, data) for kind, data in work.requests if data),
     )

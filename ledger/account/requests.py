@@ -14,6 +14,10 @@ from primitives.ethereum import Log
 
 DEPOSIT_TYPE: Final = 0
 DEPOSIT_TOPIC: Final = bytes.fromhex("649bbc62d0e31342afea4e5cd82d4049e7e1ee912fc0889aa790803be39038c5")
+EXIT_TYPE: Final = 0xF0
+"""The request of a twin chain's exits: far from those that Ethereum numbers from 0 on."""
+EXITS: Final = b"twin" + bytes(12) + b"exit"
+"""The contract that is asked for them: on a twin chain `AccountRules.requests` ends with these two (docs/twin.md)."""
 _FIELDS: Final = ((160, 48), (256, 32), (320, 8), (384, 96), (512, 8))
 """Offset and size of public key, withdrawal credentials, amount, signature and index in the event's data."""
 _SIZE: Final = 576
