@@ -216,6 +216,10 @@ class HeadersSync:
         """A block was refused, or lacks its parent."""
         if isinstance(error, Missing):
             return self.ask(peer, now)
+        if isinstance(error, Refused) and error.rule == "bad-pos" and not requested:
+            peer.twins += 1
+            if peer.twins >= self.limits.twins:
+                return [Penalise(peer.id, Misbehaviour("twin-blocks", f"{peer.twins} from proofs that were used"))]
         return [Penalise(peer.id, error)]
 
     # -- time -------------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ class Limits:
     """After this a block is asked of a second peer too, if one is idle."""
     headers_timeout: float = 120.0
     unconnecting: int = 10
+    twins: int = 10
+    """Blocks that nobody asked for, each a second one from one proof of stake: to judge each costs what a block costs."""
     chain_sync: float = 20 * 60.0
     """A peer chosen by us that stays behind our tip so long is asked for headers a last time."""
     chain_sync_answer: float = 120.0
@@ -63,6 +65,7 @@ class SyncPeer:
         "refused",
         "stalling_since",
         "told",
+        "twins",
         "unconnecting",
         "wants_headers",
     )
@@ -94,6 +97,7 @@ class SyncPeer:
         """Blocks that it brought in a form that is refused: not asked of it again."""
         self.stalling_since = -1.0
         self.unconnecting = 0
+        self.twins = 0
         self.wants_headers = False
         self.behind_since = now
         self.last_chance = -1.0

@@ -22,12 +22,12 @@ SCRIPT = b"\x51"
 class Whole:
     """One simulated host with a node on it."""
 
-    def __init__(self, net: SimulatedNetwork, host: str, seed: int) -> None:
+    def __init__(self, net: SimulatedNetwork, host: str, seed: int, chain: str = "regtest") -> None:
         self.host = host
         self.env = VirtualEnv(net, host, seed)
-        self.node = Node(load("regtest"), self.env, MemoryStore())
+        self.node = Node(load(chain), self.env, MemoryStore())
         self.node.attach(net.loop)
-        self.peering = Peering(self.node, self.env, Config(chain="regtest", connect=("10.255.255.1:1",)), None)
+        self.peering = Peering(self.node, self.env, Config(chain=chain, connect=("10.255.255.1:1",)), None)
         self.peering.network.remove("10.255.255.1:1")
 
     async def mine(self, count: int) -> None:

@@ -16,6 +16,7 @@ from node.sync_peer import Limits
 from p2p import messages as m
 from p2p.api import Settings
 from p2p.framing import Framer, pack
+from primitives.chain import Format
 from tests.node.fake_chain import FORMAT, FakeChain
 
 MAGIC = b"\xfa\xbf\xb5\xda"
@@ -46,15 +47,18 @@ class SimNode:
 class Raw:
     """A peer that says what it is told to say."""
 
-    def __init__(self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+    def __init__(
+        self, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], magic: bytes = MAGIC, fmt: Format = FORMAT
+    ) -> None:
         self.reader, self.writer = streams
-        self.framer = Framer(MAGIC, 32_000_000)
+        self.magic, self.fmt = magic, fmt
+        self.framer = Framer(magic, 32_000_000)
         self.closed = False
 
     def send(self, *messages: m.Message) -> None:
         """Send messages."""
         for x in messages:
-            self.writer.write(pack(MAGIC, m.command_of(x), m.encode(x)))
+            self.writer.write(pack(self.magic, m.command_of(x), m.encode(x)))
 
     async def read(self, seconds: float = 1.0) -> list[m.Message]:
         """What arrives within a time, pings answered, or until the connection ends."""
@@ -63,7 +67,7 @@ class Raw:
             async with asyncio.timeout(seconds):
                 while data := await self.reader.read(1 << 16):
                     for frame in self.framer.feed(data):
-                        x = m.decode(frame, FORMAT)
+                        x = m.decode(frame, self.fmt)
                         if isinstance(x, m.Ping):
                             self.send(m.Pong(x.nonce))
                         got.append(x)
