@@ -62,3 +62,8 @@ class ChainSpec:
     assume_valid: bytes | None = None
     minimum_weight: int = 0
     """Headers of a chain below this are not stored (regtest: 0)."""
+
+    @property
+    def is_twin(self) -> bool:
+        """Whether it serves both worlds: its blocks have two halves."""
+        return "bitcoin" in self.rpc and "ethereum" in self.rpc

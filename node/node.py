@@ -116,6 +116,11 @@ class Node:
         self._mining: asyncio.Task[None] | None = None
         self._stop_mining = False
 
+    @property
+    def whole(self) -> Node:
+        """The node itself: of what has a node's face (half_node.py), the node behind it."""
+        return self
+
     # -- life -------------------------------------------------------------------------------------------------------
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:

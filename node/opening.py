@@ -54,27 +54,41 @@ def find_spec(config: Config) -> ChainSpec:
 
 
 def _with_policy(spec: ChainSpec, config: Config) -> Any:
-    """The ledger with this node's taste: fees, size of the pool, and whether what is not standard is relayed."""
-    ledger = spec.ledger
+    """The ledger with this node's taste; of a twin chain, both of its ledgers."""
+    if not spec.is_twin:
+        return _tuned(spec.ledger, config)
+    twin: Any = spec.ledger
+    coins, accounts = _tuned(twin.coins, config), _tuned(twin.accounts, config)
+    policy = replace(
+        twin.policy, coins=coins.policy, accounts=accounts.policy, max_bytes=config.max_mempool * 1_000_000
+    )
+    return replace(twin, coins=coins, accounts=accounts, policy=policy)
+
+
+def _tuned(ledger: Any, config: Config) -> Any:
+    """The ledger with this node's fees, size of the pool, and whether what is not standard is relayed."""
     policy = ledger.policy
     changes: dict[str, Any] = {"max_bytes": config.max_mempool * 1_000_000}
     if hasattr(policy, "min_relay_rate"):
         changes["min_relay_rate"] = config.min_relay_fee
         if config.accept_nonstandard is not None:
             changes["require_standard"] = not config.accept_nonstandard
-    return replace(ledger, policy=replace(policy, **changes))  # type: ignore[type-var]
+    return replace(ledger, policy=replace(policy, **changes))
 
 
 def indexes_of(config: Config, spec: ChainSpec) -> tuple[Index, ...]:
-    """The optional indices that the configuration asks for; an account chain always keeps transactions and receipts."""
-    if "ethereum" in spec.rpc:
-        return TransactionIndex(), ReceiptIndex()
-    found: list[Index] = []
+    """The optional indices that the configuration asks for; accounts always keep transactions and receipts."""
+    coins: list[Index] = []
     if config.txindex:
-        found.append(TransactionIndex())
+        coins.append(TransactionIndex())
     if config.blockfilterindex:
-        found.append(FilterIndex())
-    return tuple(found)
+        coins.append(FilterIndex())
+    accounts: tuple[Index, ...] = (TransactionIndex(), ReceiptIndex())
+    if spec.is_twin:
+        from node.twin_indexes import AccountIndex, CoinIndex, PlaceIndex  # loads both families
+
+        return PlaceIndex(), *(CoinIndex(index) for index in coins), *(AccountIndex(index) for index in accounts)
+    return accounts if "ethereum" in spec.rpc else tuple(coins)
 
 
 @contextmanager

@@ -34,7 +34,8 @@ class Made:
     """A block and what it changes: the chain need not execute it again."""
 
     block: Any
-    prepared: Prepared | None
+    prepared: Any
+    """A Prepared for the chain, or what leads a half of a block back to the whole (half_node.py); None: it is executed again."""
 
 
 class Producer:
@@ -80,6 +81,14 @@ class Producer:
         if sealed is None or isinstance(sealed, Exhausted):
             return sealed
         return Made(sealed, made.prepared)
+
+    def header_of(self, made: Made) -> Any:
+        """The header that an outside miner seals."""
+        return made.block.header
+
+    def with_header(self, made: Made, header: Any) -> Made:
+        """The block with its header sealed outside."""
+        return Made(replace(made.block, header=header), made.prepared)
 
     def make(self, at: Position, purse: Purse, stop: Stop, txs: Sequence[Admission] | None = None) -> Made | None:
         """All three steps, again with another extra nonce where a search was exhausted. None: nothing to be made, or stopped."""

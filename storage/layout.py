@@ -33,6 +33,8 @@ TX: Final = b"x"
 FILTER: Final = b"f"
 COIN_STATISTICS: Final = b"s"
 RECEIPTS: Final = b"r"
+PLACE: Final = b"z"
+OWN_HEADER: Final = b"v"
 
 SCHEMA_KEY: Final = META + b"schema"
 GENESIS_KEY: Final = META + b"genesis"
@@ -84,6 +86,8 @@ TABLE: Final = (
     Space("pooled", POOLED, "sender, u64 nonce", "wei that pooled transactions may cost; never stored", "ledger/account/admission.py"),
     Space("transaction", TX, "id", "hash of the block, u32 place in it", "node/indexes.py"),
     Space("receipts", RECEIPTS, "hash of the block", "RLP of its receipts' canonical bytes", "node/receipts.py"),
+    Space("place", PLACE, "hash of a payload", "hashes of the blocks that commit to it", "node/twin_indexes.py"),
+    Space("own header", OWN_HEADER, "hash of a block", "header of its payload, RLP", "node/twin_indexes.py"),
     Space("filter", FILTER, "hash of the block", "filter header (32 bytes), basic filter (BIP158)", "node/filters.py"),
     Space("coin statistics", COIN_STATISTICS, "u32 height", "sums over the blocks, rolling hash of all coins", "node/coin_statistics.py"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from consensus.ethash import Ethash, boundary
@@ -50,16 +50,16 @@ def get_work(node: Node, dev: Dev, table: WorkTable) -> list[str]:
         if draft is None or draft.difficulty == 0:
             raise server_error("no mining work available yet")
         made = node.producer.assemble(draft, at)
-    header = made.block.header
-    work = header.seal_hash
+    header, sealing = node.producer.header_of(made), engine.sealing
+    work = sealing.work(header)
     table.made[work] = made
     while len(table.made) > MOST_WORK:
         table.made.popitem(last=False)
-    number = header.number
+    number = made.block.header.number
     return [
         hexed(work),
         hexed(seed_hash(number // engine.sizes.epoch_length)),
-        hexed(boundary(header.difficulty)),
+        hexed(boundary(sealing.difficulty(header))),
         hex(number),
     ]
 
@@ -75,9 +75,10 @@ def submit_work(node: Node, table: WorkTable, nonce: Annotated[bytes, nonce], wo
     made = table.made.get(work)
     if made is None:
         return False
-    sealed = replace(made.block, header=replace(made.block.header, nonce=nonce, mix_hash=mix))
+    header = _ethash(node).sealing.with_seal(node.producer.header_of(made), int.from_bytes(nonce, "big"), mix)
+    sealed = node.producer.with_header(made, header)
     try:
-        node.take_made(sealed, made.prepared)
+        node.take_made(sealed.block, sealed.prepared)
     except Invalid:
         return False
     del table.made[work]
