@@ -79,6 +79,8 @@ class Parameters:
     maturity: int = 100
     challenge: bytes = b""
     """The script that a signet's blocks satisfy; empty: no signet."""
+    dev_edits: bool = False
+    """Whether blocks may grant coins; such a chain is no longer Bitcoin's own."""
     better: str = "heaviest"
     """Fork choice: "heaviest" or "ghost"."""
     checkpoints: Mapping[int, bytes] = field(default_factory=dict)
@@ -97,6 +99,7 @@ def build(p: Parameters) -> ChainSpec:
         check_layout=coinbase_first,
         check_reward=coinbase_reward,
         maturity=p.maturity,
+        grants=p.dev_edits,
     )
     if p.challenge:
         rules = replace(rules, check_solution=solved_by(p.challenge, genesis.header.hash))
@@ -110,6 +113,7 @@ def build(p: Parameters) -> ChainSpec:
         engine=Sha256d(p.difficulty),
         better=BETTER[p.better],
         rpc=("chain", "bitcoin", "wallet"),
+        dev_edits=p.dev_edits,
         checkpoints=dict(p.checkpoints),
         assume_valid=p.assume_valid,
         minimum_weight=p.minimum_weight,

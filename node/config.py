@@ -88,6 +88,12 @@ class Config:
     log_file: str = "debug.log"
     """Name in the chain's folder; empty: no file."""
     quiet: bool = False
+    accounts: int = 10
+    """How many accounts on each side `chainyard dev` gives money to."""
+    automine: bool | None = None
+    """Mine every transaction at once, on local networks; None: as the chain's clients expect it."""
+    block_time: float = 0.0
+    """Seconds between blocks that a local node makes by itself; 0: none."""
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Where each setting came from."""
 
@@ -163,6 +169,8 @@ def _convert(name: str, value: Any, origin: str) -> Any:
             if isinstance(value, bool | float):
                 raise ValueError
             return int(value)
+        if wanted is float:
+            return float(value)
         if wanted is str:
             if not isinstance(value, str):
                 raise ValueError

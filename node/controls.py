@@ -24,7 +24,11 @@ log = logging.getLogger("chainyard.node")
 
 ANYONE: Final = b"\x51"
 """A script that anyone may spend: where blocks pay when nobody said where."""
+NOBODY: Final = bytes(20)
+"""The account that blocks pay then, on chains of accounts alone."""
 FILE: Final = "snapshots.json"
+MOST_BLOCKS: Final = 1_000_000
+"""That are mined by one order."""
 MOST_DEEPER: Final = 1_000
 """Blocks by which a branch may have to be longer than the one that it beats, where proof weighs unequally."""
 
@@ -72,8 +76,10 @@ class Controls:
     def __init__(self, node: Node, folder: Path | None = None) -> None:
         self.node = node
         self.beside: Beside | None = None
-        self.payee = ANYONE
+        self.payee = ANYONE if "bitcoin" in node.spec.rpc else NOBODY
         """Whom blocks pay that nobody else claims."""
+        self.maker: Callable[[Sequence[Admission] | None], Any] = self._make
+        """What makes a block of the pool, or of just these transactions (an account chain has wishes of its own)."""
         self.marks: dict[int, Mark] = {}
         self._last = 0
         self._file = None if folder is None else folder / FILE
@@ -81,9 +87,12 @@ class Controls:
 
     # -- blocks -----------------------------------------------------------------------------------------------------
 
-    def mine(self, txs: Sequence[Admission] | None = None) -> Any:
+    def mine(self, txs: Sequence[Admission] | None = None, payee: bytes | None = None) -> Any:
         """One block on the tip, of the pool or of just these transactions. Raises Refused where none can be made."""
-        block = self.node.make_block(Purse(self.payee), txs)
+        return self.maker(txs) if payee is None else self._make(txs, payee)
+
+    def _make(self, txs: Sequence[Admission] | None, payee: bytes | None = None) -> Any:
+        block = self.node.make_block(Purse(self.payee if payee is None else payee), txs)
         if block is None:
             raise Refused("no block could be made")
         return block

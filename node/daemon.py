@@ -20,6 +20,8 @@ from node import log as logs
 from node.banner import report
 from node.client import COOKIE_FILE, RUN_FILE
 from node.config import Config
+from node.control_service import ControlService, start_second
+from node.controls import ANYONE, Controls
 from node.env import RealEnv
 from node.node import Node
 from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
@@ -48,8 +50,6 @@ log = logging.getLogger("chainyard.node")
 calls = logging.getLogger("chainyard.rpc")
 
 INTERRUPTED, MACHINE = 130, 6
-ANYONE = b"\x51"
-"""Where mined blocks pay when nobody said where: anyone may spend it."""
 
 
 Announce = Callable[[dict[str, Any]], None]
@@ -145,6 +145,8 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
     threads = config.threads or os.cpu_count() or 1
     async with AsyncExitStack() as stack:
         stack.callback(env.close)
+        if dev and config.seed is not None:
+            env.freeze(start_second(config.seed))
         executor = ThreadPoolExecutor(threads, "scripts") if threads > 1 else None
         if executor is not None:
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
@@ -207,18 +209,23 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     if dev and not credentials:
         credentials = (Credentials("dev", "dev"),)
     families = tuple(f for f in node.spec.rpc if f != "ethereum")
-    if hasattr(node.spec.ledger, "rules"):
-        daemon.wallets.source.estimate = estimator(node)
+    coins = node
+    if hasattr(coins.spec.ledger, "rules"):
+        daemon.wallets.source.estimate = estimator(coins)
     more: dict[Any, Provider] = {Wallets: given(daemon.wallets)}
     if "peercoin" in families:
         from node.staking import Staking  # loads the rules of stake, for their chains alone
 
-        more[Staking] = given(Staking(node, daemon.wallets))
-    dispatcher = bitcoin_dispatcher(node, daemon.peering, daemon, more, families, _allowed(config))
+        more[Staking] = given(Staking(coins, daemon.wallets))
+    local = _controls(daemon, stack, dev)
+    if local is not None:
+        more[ControlService] = given(local)
+        families += ("local", "local-account") if local.dev is not None else ("local",)
+    dispatcher = bitcoin_dispatcher(coins, daemon.peering, daemon, more, families, _allowed(config))
     dispatcher.on_call = log_call(logging.INFO if sys.stderr.isatty() and not config.quiet else logging.DEBUG)
     server = BitcoinServer(env, dispatcher, credentials)
     port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port
-    if dev and "ethereum" in node.spec.rpc and config.bitcoin_rpc_port is None:
+    if dev and "bitcoin" not in node.spec.rpc and config.bitcoin_rpc_port is None:
         port = 0  # accounts are what it is about: the control port takes what is free
     try:
         await server.start(config.rpc_host, port)
@@ -226,11 +233,17 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
         raise bind_error(e, "RPC", config.rpc_host, port) from e
     stack.push_async_callback(server.stop)
     daemon.server = server
-    if "ethereum" in node.spec.rpc:
-        await _serve_accounts(daemon, stack, dev)
+    if daemon.accounts is not None:
+        await _serve_accounts(daemon, daemon.accounts, stack)
+        if local is not None:
+            local.ethereum_rpc = f"http://{config.rpc_host}:{daemon.accounts.port}"
+    if local is not None:
+        await _begin(local, config, dev)
     state = report(daemon.node, config, daemon.peering.port, server.port, daemon.directory, credentials)
     if daemon.accounts is not None:
         state |= daemon.accounts.report()
+    if local is not None:
+        state |= local.report()
     if daemon.directory is not None:
         run = {
             "pid": os.getpid(),
@@ -259,12 +272,33 @@ def log_call(level: int) -> Callable[[Call, str, float, RpcError | None], None]:
     return write
 
 
-async def _serve_accounts(daemon: Daemon, stack: AsyncExitStack, dev: bool) -> None:
-    """Open the Ethereum-style port. Raises StartError."""
-    from node.ethereum_service import EthereumService  # a third of the start-up time, for chains with accounts alone
+def _controls(daemon: Daemon, stack: AsyncExitStack, dev: bool) -> ControlService | None:
+    """The account side, where there is one, and the controls of a local chain."""
+    node, config = daemon.node, daemon.config
+    controls = Controls(node, daemon.directory)
+    if "ethereum" in node.spec.rpc:
+        from node.ethereum_service import EthereumService  # slow to load
 
+        daemon.accounts = EthereumService(daemon.node, daemon.peering, daemon, config, dev, controls)
+    if not node.spec.network.local:
+        return None
+    local = ControlService(controls, daemon.wallets, None if daemon.accounts is None else daemon.accounts.dev)
+    stack.callback(local.close)
+    return local
+
+
+async def _begin(local: ControlService, config: Config, dev: bool) -> None:
+    """Money for the first accounts, and mining by itself, as the configuration wants it."""
+    if dev:
+        await local.node.on_chain(partial(local.fund, config.accounts))
+    if config.automine is not None or config.block_time:
+        local.set_automine(bool(config.automine))
+    local.set_interval(config.block_time)
+
+
+async def _serve_accounts(daemon: Daemon, service: EthereumService, stack: AsyncExitStack) -> None:
+    """Open the Ethereum-style port. Raises StartError."""
     config = daemon.config
-    service = EthereumService(daemon.node, daemon.peering, daemon, config, dev)
     try:
         await service.start()
     except OSError as e:
@@ -274,7 +308,6 @@ async def _serve_accounts(daemon: Daemon, stack: AsyncExitStack, dev: bool) -> N
     except ValueError as e:
         raise StartError(str(e), USAGE, "name who may call: --ethereum-rpc-hosts NAME, or * for all") from e
     stack.push_async_callback(service.stop)
-    daemon.accounts = service
 
 
 async def _load_wallets(daemon: Daemon, progress: Progress) -> None:
@@ -294,7 +327,7 @@ async def _load_wallets(daemon: Daemon, progress: Progress) -> None:
 
 def _payee(daemon: Daemon) -> bytes:
     """The script, or the account, that mined blocks pay."""
-    if daemon.accounts is not None:
+    if "bitcoin" not in daemon.node.spec.rpc and daemon.accounts is not None:
         return _miner(daemon.config.mine_to, daemon.accounts)
     if daemon.config.mine_to:
         try:

@@ -16,7 +16,7 @@ from ledger.account.ledger import AccountLedger
 from ledger.account.state import State
 from ledger.account.transaction import check_form, check_state
 from ledger.api import Admission
-from node.controls import OURS, Controls, admission_of
+from node.controls import MOST_BLOCKS, OURS, Controls, admission_of
 from node.gate import Position
 from node.node import Happening, Node
 from node.producer import Purse
@@ -24,11 +24,9 @@ from node.results import TipChanged
 from primitives.chain import Entry
 from primitives.errors import ChainError, DecodeError, Missing, Refused
 from primitives.ethereum import EthereumBlock
-from primitives.ethereum_directives import Edit, send_as, set_base_fee, set_gas_limit
+from primitives.ethereum_directives import Edit, send_as, set_balance, set_base_fee, set_gas_limit
 from primitives.ethereum_tx import EthereumTransaction, impersonated, sign
 from primitives.hashing import keccak256
-
-MOST_BLOCKS = 1_000_000
 
 
 @dataclass(slots=True)
@@ -84,7 +82,7 @@ class DevChain:
         self, node: Node, keys: dict[bytes, bytes], automine: bool, controls: Controls | None = None, seed: bytes = b""
     ) -> None:
         self.node = node
-        self.controls = controls or Controls(node)
+        self.controls = controls or Controls(node.whole)
         self.controls.beside = self
         self.seed = seed
         """What the random numbers of blocks are drawn from."""
@@ -251,6 +249,14 @@ class DevChain:
         finally:
             self.next_block = wishes
         self._readmit({e.address for e in edits})
+
+    def fund(self, accounts: Sequence[bytes], wei: int) -> None:
+        """Give accounts so many wei more, in one block. Raises Refused."""
+        with self.node.position() as at:
+            state = State(at.state, at.branch.tip.header.state_root)
+            before = [state.balance(account) for account in accounts]
+        most = (1 << 256) - 1
+        self.edit([set_balance(a, min(b + wei, most)) for a, b in zip(accounts, before, strict=True)])
 
     def _readmit(self, senders: Iterable[bytes]) -> None:
         """Judge the pooled transactions of these accounts again."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from consensus.unsealed import Unsealed
 from node.config import Config
+from node.controls import Controls
 from node.dev_chain import DevChain
 from node.dev_keys import keys_of
 from node.node import Node
@@ -26,12 +27,15 @@ def serves(node: Node) -> bool:
 class EthereumService:
     """All of it for one node."""
 
-    def __init__(self, node: Node, peers: Peers, control: Control, config: Config, dev: bool) -> None:
+    def __init__(
+        self, node: Node, peers: Peers, control: Control, config: Config, dev: bool, controls: Controls
+    ) -> None:
         spec = node.spec
         at_once = spec.dev_edits and not config.mine and (dev or isinstance(spec.engine, Unsealed))
         self.node = node
         self.config = config
-        self.dev = DevChain(node, keys_of(spec), at_once)
+        seed = b"" if config.seed is None else str(config.seed).encode()
+        self.dev = DevChain(node, keys_of(spec), at_once, controls, seed)
         self.events = Events(node)
         self.dispatcher = ethereum_dispatcher(node, self.dev, self.events, peers, control)
         self.server = EthereumServer(

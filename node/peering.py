@@ -22,6 +22,7 @@ from p2p.limits import BLOCK_ONLY_OUTBOUND, FULL_OUTBOUND
 from p2p.messages import GetData, Known
 from p2p.netaddress import address
 from p2p.peer import Peer
+from p2p.shaping import Link
 from primitives.chain import Entry
 from primitives.env import Env
 
@@ -31,6 +32,10 @@ VERSION = "0.1.0"
 def user_agent(name: str) -> str:
     """BIP14; the node's name in brackets where it has one."""
     return f"/Chainyard:{VERSION}({name})/" if name else f"/Chainyard:{VERSION}/"
+
+
+def _is_named(peer: Peer, name: str) -> bool:
+    return peer.agreed is not None and f"({name})" in peer.agreed.user_agent
 
 
 class Peering:
@@ -62,6 +67,7 @@ class Peering:
         self.network.refuse = self._refuses
         self.port = 0
         self._filtered: frozenset[str] = frozenset()
+        self._links: dict[str, Link] = {}
         for name in (*config.connect, *config.addnode):
             self.network.add(name)
         node.subscribe(self._on_event)
@@ -255,12 +261,28 @@ class Peering:
         """Drop and refuse the named nodes of a local network."""
         self._filtered = frozenset(names)
         for peer in self.network.joined_peers():
-            if peer.agreed is not None and self._refuses(peer.agreed):
+            if self._refuses(peer):
                 peer.close("filtered")
         self.network.hurry()
 
-    def _refuses(self, agreed: Agreed) -> bool:
-        return any(f"({name})" in agreed.user_agent for name in self._filtered)
+    def shape(self, name: str, link: Link) -> None:
+        """Make what is sent to a named node of a local network travel like this."""
+        if link.plain:
+            self._links.pop(name, None)
+        else:
+            self._links[name] = link
+        for peer in self.network.joined_peers():
+            if _is_named(peer, name):
+                peer.shape(link, self.env.random)
+
+    def _refuses(self, peer: Peer) -> bool:
+        """Whether a peer that just joined is filtered; if not, its link is as it was ordered."""
+        if any(_is_named(peer, name) for name in self._filtered):
+            return True
+        for name, link in self._links.items():
+            if _is_named(peer, name):
+                peer.shape(link, self.env.random)
+        return False
 
     def fetch_block(self, hash: bytes, id: int) -> str | None:
         """Ask one peer for a block; what is wrong, None where it was asked."""

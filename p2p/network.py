@@ -16,7 +16,7 @@ from p2p.dialing import Dial, Dialer, literal
 from p2p.eviction import Candidate, choose
 from p2p.framing import BadFrame, Frame, Framer
 from p2p.gossip import Gossip, hash_int
-from p2p.handshake import NODE_NETWORK, NODE_WITNESS, Agreed, Handshake, HandshakeError, Local
+from p2p.handshake import NODE_NETWORK, NODE_WITNESS, Handshake, HandshakeError, Local
 from p2p.limits import MAX_UNDECODABLE, MESSAGES_PER_TURN, READ_CHUNK, TURN_SECONDS
 from p2p.messages import (
     Addr,
@@ -74,7 +74,7 @@ class Network:
         self.bytes_sent = self.bytes_received = 0
         """Of connections that are over; `totals()` adds the open ones."""
         self.external: NetAddress | None = None
-        self.refuse: Callable[[Agreed], bool] = lambda _: False
+        self.refuse: Callable[[Peer], bool] = lambda _: False
         """Whether a peer is let go right after its handshake (the partition of a local network)."""
         self._next_id = 0
         self._nonces: set[int] = set()
@@ -343,7 +343,7 @@ class Network:
     def _joined(self, peer: Peer) -> None:
         agreed, now, wall = peer.agreed, self.env.monotonic(), self.env.now()
         assert agreed is not None
-        if self.refuse(agreed):
+        if self.refuse(peer):
             peer.close("refused")
             return
         if not peer.inbound:

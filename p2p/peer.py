@@ -16,6 +16,7 @@ from p2p.handshake import TIMEOUT, Agreed, Handshake
 from p2p.limits import BACKLOG, MESSAGE_DEADLINE, PING_INTERVAL, PONG_TIMEOUT, SEND_BUFFER, SEND_SLACK
 from p2p.messages import Addr, AddrV2, Inv, Message, Ping, command_of, encode
 from p2p.netaddress import NetAddress
+from p2p.shaping import Link, Shaper
 
 
 class Kind(Enum):
@@ -68,6 +69,7 @@ class Peer:
         """Bytes by command."""
         self.received: dict[str, int] = {}
         self.undecodable = 0
+        self._shaper: Shaper | None = None
         self.min_ping = self.last_ping = -1.0
         self._ping_nonce = 0
         self._ping_at = self._pinged = -1.0
@@ -104,7 +106,8 @@ class Peer:
     @property
     def send_buffer(self) -> int:
         """Bytes that wait to be sent."""
-        return self.writer.transport.get_write_buffer_size()
+        shaped = 0 if self._shaper is None else self._shaper.waiting
+        return self.writer.transport.get_write_buffer_size() + shaped
 
     # -- sending ----------------------------------------------------------------------------------------------------
 
@@ -115,7 +118,7 @@ class Peer:
         """
         if self.closed is not None:
             return
-        waiting = self.writer.transport.get_write_buffer_size()
+        waiting = self.send_buffer
         if waiting > SEND_BUFFER:
             if isinstance(message, Inv | Addr | AddrV2):
                 return
@@ -124,10 +127,24 @@ class Peer:
                 return
         command = command_of(message)
         data = pack(self.magic, command, encode(message))
-        self.writer.write(data)
+        if self._shaper is None:
+            self.writer.write(data)
+        else:
+            self._shaper.send(data)
         self.last_sent = self.clock()
         self.bytes_sent += len(data)
         self.sent[command] = self.sent.get(command, 0) + len(data)
+
+    def shape(self, link: Link, random: Random) -> None:
+        """From now on, what is sent travels like this."""
+        if self._shaper is not None:
+            self._shaper.link = link  # what is under way stays ahead
+        elif not link.plain:
+            self._shaper = Shaper(link, random, self.clock, self._arrive)
+
+    def _arrive(self, data: bytes) -> None:
+        if self.closed is None:
+            self.writer.write(data)
 
     def later(self, job: Job, weight: int = 1) -> None:
         """Do what sends much, one job after the other, each once the send buffer has room.
@@ -156,6 +173,8 @@ class Peer:
 
     async def drained(self) -> None:
         """Wait until the send buffer has room, or the peer is gone."""
+        while self.closed is None and self._shaper is not None and self._shaper.waiting > SEND_BUFFER // 2:
+            await self._shaper.progress()
         if self.closed is None and self.send_buffer > SEND_BUFFER // 2:
             try:
                 await self.writer.drain()
@@ -172,6 +191,8 @@ class Peer:
         if self.closed is None:
             self.closed = reason
             self._room.set()
+            if self._shaper is not None:
+                self._shaper.cut()
             self.writer.transport.abort()
 
     # -- receiving and time -----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ledger.utxo.checks import (
     sequence_locks_hold,
 )
 from ledger.utxo.coins import Coin
-from ledger.utxo.connect import book, check_inputs, check_unique, connect, find_coins
+from ledger.utxo.connect import book, check_unique, connect, spending
 from ledger.utxo.rules import Active, AnyBranch, Place, Totals, UtxoRules
 from ledger.utxo.scripts import Job, first_failure
 from ledger.utxo.sigops import sigop_cost
@@ -154,8 +154,7 @@ def _take(
 def _judge(tx: Transaction, place: Place, active: Active, state: KV, rules: UtxoRules, passed: int) -> _Chosen:
     """Its coins, fee and sigop cost; its scripts passed under some flags. Raises InvalidTx or Missing where it does not apply."""
     check_transaction(tx, rules)
-    coins = find_coins(tx, state)
-    fee = check_inputs(tx, coins, place, rules)
+    coins, fee = spending(tx, place, state, rules)
     if active.sequence_locks and not sequence_locks_hold(tx, [c.height for c in coins], place.branch):
         raise InvalidTx("bad-txns-nonfinal")
     if tx.has_witness and not active.witness:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ledger.api import Aid, Applied
 from ledger.utxo.checks import sequence_locks_hold
 from ledger.utxo.coins import Coin, decode_coin
+from ledger.utxo.grants import granted_coin, is_grant
 from ledger.utxo.rules import Active, Place, Totals, UtxoRules
 from ledger.utxo.scripts import Job, first_failure
 from ledger.utxo.sigops import sigop_cost
@@ -50,8 +51,7 @@ def connect(block: Any, branch: Any, state: KV, aid: Aid, rules: UtxoRules, extr
         coins: list[Coin] = []
         if at:
             try:
-                coins = find_coins(tx, state)
-                fee = check_inputs(tx, coins, place, rules)
+                coins, fee = spending(tx, place, state, rules)
             except Missing as e:
                 raise InvalidBlock("bad-txns-inputs-missingorspent", _in("inputs missing/spent", tx)) from e
             except InvalidTx as e:
@@ -95,6 +95,14 @@ def find_coins(tx: Transaction, state: KV) -> list[Coin]:
     if None in found:
         raise Missing(i.outpoint for i, data in zip(tx.inputs, found, strict=True) if data is None)
     return [decode_coin(data) for data in found if data is not None]
+
+
+def spending(tx: Transaction, place: Place, state: KV, rules: UtxoRules) -> tuple[list[Coin], int]:
+    """The coins that a transaction of a block spends, and its fee. Raises Missing, and InvalidTx as check_inputs does."""
+    if rules.grants and is_grant(tx, place.branch.tip.hash):
+        return [granted_coin(tx, place.height)], 0
+    coins = find_coins(tx, state)
+    return coins, check_inputs(tx, coins, place, rules)
 
 
 def check_inputs(tx: Transaction, coins: Sequence[Coin], place: Place, rules: UtxoRules) -> int:

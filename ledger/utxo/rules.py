@@ -117,6 +117,8 @@ class UtxoRules:
     check_solution: FormRule = no_more
     """A proof that a block bears beside its seal (signet's signature); raises MalformedBlock."""
     maturity: int = 100
+    grants: bool = False
+    """Whether blocks may hold grants (grants.py): the coin side's dev edits."""
     timed: bool = False
     """Coins remember the time and the offset of the transaction that made them, and whether it was a coinstake."""
     max_money: int = 21_000_000 * COIN

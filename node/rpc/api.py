@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from node.node import Node, Snapshot
 from node.rpc.registry import injected
+from p2p.shaping import Link
 
 injected(Node)
 injected(Snapshot)
@@ -171,6 +172,10 @@ class Peers(Protocol):
 
     def set_filter(self, names: Sequence[str]) -> None:
         """Drop and refuse peers whose user agent names one of these local nodes; an empty list lets all in again."""
+        ...
+
+    def shape(self, name: str, link: Link) -> None:
+        """Make what is sent to a named local node travel like this."""
         ...
 
     def fetch_block(self, hash: bytes, id: int) -> str | None:

@@ -68,7 +68,11 @@ FILES = (
     wallet_transaction_methods,
 )
 """Importing them fills the table."""
-LATER = {"peercoin": "node.rpc.stake_methods"}
+LATER = {
+    "peercoin": "node.rpc.stake_methods",
+    "local": "node.rpc.local_methods",
+    "local-account": "node.rpc.local_account_methods",
+}
 """By family: files of methods that are imported when a chain serves the family, since other chains need not load what they need."""
 
 

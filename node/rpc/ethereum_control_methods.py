@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Annotated, Any
 
-from node.dev_chain import MOST_BLOCKS
+from node.controls import MOST_BLOCKS
 from node.dump import dump, load
 from node.node import Node
 from node.rpc.ethereum_dev_api import Dev

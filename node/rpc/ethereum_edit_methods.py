@@ -9,8 +9,7 @@ from node.rpc.ethereum_call_params import CallObject, call_object
 from node.rpc.ethereum_dev_api import Dev
 from node.rpc.ethereum_filling import fill
 from node.rpc.ethereum_json import hexed
-from node.rpc.ethereum_lookup import state_at
-from node.rpc.ethereum_params import LATEST, Address, Data, Digest, Flag, Number, Word, data, number, wrong
+from node.rpc.ethereum_params import Address, Data, Digest, Flag, Number, Word, data, number, wrong
 from node.rpc.registry import rpc
 from primitives.ethereum_directives import set_balance, set_code, set_nonce, set_storage
 from primitives.ethereum_tx import decode_network_transaction
@@ -32,11 +31,9 @@ def control_balance(dev: Dev, address: Address, wei: Number) -> bool:
 
 
 @rpc("anvil_addBalance", "ethereum", "anvil", cost="write", aliases=("hardhat_addBalance",))
-def add_balance(node: Node, dev: Dev, address: Address, wei: Number) -> bool:
+def add_balance(dev: Dev, address: Address, wei: Number) -> bool:
     """Give an account so many wei more, in a block of its own."""
-    with node.snapshot() as at:
-        before = state_at(at, LATEST).balance(address)
-    dev.edit([set_balance(address, min(before + wei, (1 << 256) - 1))])
+    dev.fund([address], wei)
     return True
 
 

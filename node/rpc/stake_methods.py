@@ -29,7 +29,6 @@ from primitives.errors import Refused
 injected(Staking)
 
 _TEN_MINUTES, _DAY = 600, 86_400
-MOST_MOVED: Final = 10 * 365 * _DAY
 _EVERY: Final = 1 << 256
 
 
@@ -192,17 +191,6 @@ async def set_staking(node: Node, staking: Staking, wallets: Wallets, call: Call
     else:
         staking.stop(wallet.name)
     return staking.is_on(wallet.name)
-
-
-@rpc("movetime", family="peercoin", group="staking", cost="write")
-def move_time(node: Node, seconds: int) -> int:
-    """Move the node's clock on, on a local network; returns the second that it shows then."""
-    if not node.spec.network.local:
-        raise RpcError(MISC_ERROR, "The clock is moved on local networks only")
-    if not 0 <= seconds <= MOST_MOVED:
-        raise RpcError(INVALID_PARAMETER, f"seconds is between 0 and {MOST_MOVED}")
-    node.move_clock(seconds)
-    return node.env.now()
 
 
 @rpc("mint", family="peercoin", group="staking")
