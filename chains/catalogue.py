@@ -19,6 +19,7 @@ FAMILIES: Final[Mapping[str, tuple[str, ...]]] = {
     "bitcoin": ("mainnet", "testnet3", "testnet4", "signet", "regtest"),
     "ethereum": ("ethereum-mainnet", "sepolia", "dev", "ethash-dev"),
     "peercoin": ("peercoin-mainnet", "peercoin-testnet", "peercoin-regtest", "stake-dev"),
+    "twin": ("twin", "twin-ethash", "twin-stake"),
 }
 """Family, which is a module here, and the names of its chains. The module has SPECS by name and custom(base, table)."""
 

@@ -50,6 +50,10 @@ class Sealing(Protocol):
         """The height of the header's block."""
         ...
 
+    def height(self, block: Any) -> int:
+        """The height of a block, as it says itself."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HeaderSealing:
@@ -75,6 +79,10 @@ class HeaderSealing:
     def number(self, header: Any, branch: Branch[Any]) -> int:
         """The header's own number."""
         return int(header.number)
+
+    def height(self, block: Any) -> int:
+        """The header's own number."""
+        return int(block.header.number)
 
 
 def boundary(difficulty: int) -> bytes:
@@ -154,13 +162,14 @@ class Ethash:
         """Search nonces from 0 on over the purse's threads, with the full dataset where there is a file of it. None: stopped."""
         header, sealing = block.header, self.sealing
         work, difficulty = sealing.work(header), sealing.difficulty(header)
-        epoch = header.number // self.sizes.epoch_length
+        height = sealing.height(block)
+        epoch = height // self.sizes.epoch_length
         size, path = dataset_size(epoch, self.sizes), self.dataset(epoch)
         if path is not None and path.exists():
             with open_dataset(path, epoch, self.sizes) as dataset:
                 found = search(dataset, size, work, difficulty, purse.threads, stop)
         else:
-            found = search(self.caches.get(header.number, self.sizes), size, work, difficulty, purse.threads, stop)
+            found = search(self.caches.get(height, self.sizes), size, work, difficulty, purse.threads, stop)
         return None if found is None else replace(block, header=sealing.with_seal(header, *found))
 
 

@@ -16,10 +16,11 @@ from ledger.utxo.rewards import YEAR, Money, least_fee, stake_cost, stake_reward
 from ledger.utxo.rules import Active, AnyBranch, Place, Totals, UtxoRules, always, amount
 from ledger.utxo.switches import Switches
 from primitives.bitcoin import BitcoinHeader, Transaction, TxOutput
-from primitives.errors import InvalidTx, MalformedBlock, Mutated, SystemFault
+from primitives.errors import InvalidBlock, InvalidTx, MalformedBlock, Mutated, SystemFault
 from primitives.peercoin import PeercoinBlock, PeercoinHeader, is_coinstake
 from storage.kv import KV
 from storage.layout import SUPPLY
+from vm.script.shapes import is_unspendable
 
 EMPTY_OUTPUT: Final = TxOutput(0, b"")
 """What marks a coinstake, and all that a stake block's coinbase pays."""
@@ -39,6 +40,9 @@ class PeercoinRules:
     max_money: int = 21_000_000 * 1_000_000
     tx_version: int = 3
     """Of the transactions that we make: from 3 on they bear no time."""
+    extra_minting: bool = False
+    """Whether a block may mint beside its reward (`Place.extra`), for what left the coin set elsewhere. What work is paid is then
+    judged when the block is connected, and the money supply is what can be spent."""
 
     def utxo_rules(self) -> UtxoRules:
         """The record that the UTXO ledger runs on."""
@@ -47,7 +51,7 @@ class PeercoinRules:
             active=self.active,
             subsidy=_no_subsidy,
             check_layout=self.check_layout,
-            check_reward=book_supply,
+            check_reward=self.check_reward if self.extra_minting else book_supply,
             fee=self.fee,
             unique_ids=always,
             check_form=self.check_form,
@@ -110,7 +114,8 @@ class PeercoinRules:
         if stake and txs[0].outputs[:1] != (EMPTY_OUTPUT,):
             raise MalformedBlock("bad-cb-notempty", "coinbase output not empty in PoS block")
         self._check_times(header, txs)
-        self._check_work_reward(header, txs[0], stake)
+        if not self.extra_minting:
+            self._check_work_reward(header, txs[0], stake, 0, MalformedBlock)
 
     def _check_times(self, header: PeercoinHeader, txs: Sequence[Transaction]) -> None:
         begun, time = txs[0].time, header.timestamp
@@ -121,11 +126,22 @@ class PeercoinRules:
             if staked != time if staked >= self.switches.v03 else not staked <= time <= staked + 7_200:
                 raise MalformedBlock("bad-cs-time", "coinstake timestamp violation")
 
-    def _check_work_reward(self, header: PeercoinHeader, coinbase: Transaction, stake: bool) -> None:
+    def _check_work_reward(
+        self, header: PeercoinHeader, coinbase: Transaction, stake: bool, extra: int, fault: type[InvalidBlock]
+    ) -> None:
         paid = sum(o.value for o in coinbase.outputs)
-        allowed = 0 if stake else self.work_reward(header.bits, header.timestamp) - self.stake_cost(coinbase)
+        allowed = 0 if stake else self.work_reward(header.bits, header.timestamp) - self.stake_cost(coinbase) + extra
         if paid > allowed:
-            raise MalformedBlock("bad-cb-amount", f"coinbase pays too much (actual={paid} vs limit={allowed})")
+            raise fault("bad-cb-amount", f"coinbase pays too much (actual={paid} vs limit={allowed})")
+
+    def check_reward(self, block: PeercoinBlock, place: Place, totals: Totals, state: KV, rules: UtxoRules) -> None:
+        """Work is paid no more than its reward and what may be minted beside it; outputs that nobody can spend leave the supply.
+
+        Raises InvalidBlock("bad-cb-amount").
+        """
+        self._check_work_reward(block.header, block.txs[0], block.is_stake, place.extra, InvalidBlock)
+        lost = sum(o.value for tx in block.txs for o in tx.outputs if is_unspendable(o.script))
+        book_supply(block, place, totals._replace(made=totals.made - lost), state, rules)
 
     def work_reward(self, bits: int, time: int) -> int:
         """What a block of work of this difficulty and time may claim."""
@@ -157,7 +173,7 @@ class PeercoinRules:
         if place.state is None:
             raise SystemFault("a coinstake is judged without the money supply")
         supply = money_supply(place.state)
-        allowed = self.stake_reward(coins, time, supply, place.branch) - self.stake_cost(tx)
+        allowed = self.stake_reward(coins, time, supply, place.branch) - self.stake_cost(tx) + place.extra
         if supply and minted > allowed:
             raise InvalidTx("bad-txns-coinstake-too-large", f"mints {minted}, {allowed} allowed")
 
