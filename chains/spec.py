@@ -29,6 +29,8 @@ class Network:
     seeds: tuple[str, ...] = ()
     coin_decimals: int = 8
     """How many decimals clients write a coin with."""
+    coin_unit: str = "btc"
+    """What people write behind an amount of coins."""
     local: bool = False
     """A network that people run for themselves: generate*, setmocktime and fallback fees are at hand."""
 

@@ -143,6 +143,7 @@ def _coins(fmt: Format, make_block: BlockRule, coinbase: CoinbaseRule = bitcoin_
         subsidy=halving(HALVING),
         check_layout=coinbase_first,
         check_reward=coinbase_reward,
+        grants=True,
     )
     return UtxoLedger(found, format=fmt, coinbase=coinbase, make_block=make_block)
 
@@ -196,7 +197,7 @@ def stake_half(genesis: OuterGenesis) -> Half:
         target_output=p.target_output,
     )
     fmt = PeercoinFormat(name="bitcoin-stake", timed=p.timed)
-    ledger = UtxoLedger(own.utxo_rules(), p.policy, fmt, own.coinbase, peercoin_block)
+    ledger = UtxoLedger(replace(own.utxo_rules(), grants=True), p.policy, fmt, own.coinbase, peercoin_block)
     return Half(ledger, engine, PeercoinBlock(first, txs), rpc=(*RPC, "peercoin"), drift=900)
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from chains.spec import ChainSpec
-from consensus.api import Exhausted
+from consensus.api import Engine, Exhausted
 from ledger.api import Admission, Draft, Stop
 from node.gate import Changes, Check, Position
 from node.half_chain import Half, HalfChain, whole_branch
@@ -32,6 +32,8 @@ class Workshop(Half, Protocol):
     """A half that takes part in making blocks."""
 
     spec: ChainSpec
+    engine: Engine[Any, Any]
+    """What seals a whole block."""
 
     def purse(self, purse: Purse) -> Purse:
         """What the half's client brings, for a whole block."""
@@ -56,6 +58,11 @@ class HalfProducer:
     def __init__(self, half: Workshop, node: Node) -> None:
         self._half = half
         self._node = node
+
+    @property
+    def engine(self) -> Engine[Any, Any]:
+        """The engine that seals outer blocks."""
+        return self._half.engine
 
     def _whole(self, at: Position) -> Position:
         return replace(at, branch=whole_branch(at.branch))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chains.spec import ChainSpec
-from consensus.api import Exhausted
+from consensus.api import Engine, Exhausted
 from ledger.api import Admission, Draft, Stop
 from node.chain import Prepared
 from node.gate import Position
@@ -45,6 +45,11 @@ class Producer:
         self.spec = spec
         self.pool = pool
         self._extra = 0
+
+    @property
+    def engine(self) -> Engine[Any, Any]:
+        """The engine that seals what is made here."""
+        return self.spec.engine
 
     def draft(self, at: Position, purse: Purse, stop: Stop) -> Draft | None:
         """What the engine fixes of the next block; None where none may be made now. Each draft has another extra nonce."""

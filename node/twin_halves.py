@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from chains.spec import ChainSpec
+from consensus.api import Engine
 from ledger.api import Aid, Applied
 from node.half_chain import HalfBranch, whole_branch
 from node.half_node import HalfNode
@@ -89,8 +90,10 @@ class CoinHalf:
         self._recent = recent
         twin = node.spec.ledger
         self.format: Format = twin.format.outer  # type: ignore[attr-defined]
+        self.engine: Engine[Any, Any] = node.spec.engine.inner  # type: ignore[attr-defined]
         self.spec = replace(
             node.spec,
+            engine=self.engine,
             genesis=node.spec.genesis.outer,  # type: ignore[attr-defined]
             ledger=CoinRules(twin, self),  # type: ignore[arg-type]
         )
@@ -199,6 +202,7 @@ class AccountHalf:
         twin: Any = node.spec.ledger
         self.format: Format = twin.format.payload
         genesis: Any = node.spec.genesis
+        self.engine: Engine[Any, Any] = node.spec.engine.inner  # type: ignore[attr-defined]
         self.spec: ChainSpec = replace(
             node.spec,
             genesis=genesis.payload,

@@ -32,7 +32,7 @@ class WorkTable:
 
 
 def _ethash(node: Node) -> Ethash:
-    engine = node.spec.engine
+    engine = node.producer.engine
     if isinstance(engine, Merged):
         engine = engine.before
     if not isinstance(engine, Ethash):
