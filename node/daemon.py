@@ -23,6 +23,7 @@ from node.config import Config
 from node.control_service import ControlService, start_second
 from node.controls import ANYONE, Controls
 from node.env import RealEnv
+from node.halves import Halves, halves_of
 from node.node import Node
 from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
 from node.peering import Peering
@@ -86,11 +87,12 @@ class Daemon:
     """The parts of one running process; what the control methods ask for."""
 
     def __init__(
-        self, config: Config, found: Opened, env: RealEnv, node: Node, peering: Peering, wallets: Wallets
+        self, config: Config, found: Opened, env: RealEnv, halves: Halves, peering: Peering, wallets: Wallets
     ) -> None:
         self.config = config
         self.env = env
-        self.node = node
+        self.node = halves.coins.whole
+        self.halves = halves
         self.peering = peering
         self.wallets = wallets
         self.directory = None if found.directory is None else found.directory.path
@@ -170,9 +172,10 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
                     log.info("mempool: %d transactions are back, %d are not", taken, refused)
         node.attach(loop)
         folder = found.directory.path if found.directory is not None else None
-        wallets = Wallets(node, (folder or Path(stack.enter_context(_scratch()))) / "wallets", env)
+        halves = halves_of(node)
+        wallets = Wallets(halves.coins, (folder or Path(stack.enter_context(_scratch()))) / "wallets", env)
         peering = Peering(node, env, config, folder)
-        daemon = Daemon(config, found, env, node, peering, wallets)
+        daemon = Daemon(config, found, env, halves, peering, wallets)
         _on_signals(loop, node)
         await _load_wallets(daemon, progress)
         stack.callback(wallets.close)
@@ -180,7 +183,7 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(node.keep_time()), tasks.create_task(peering.run())]
             if config.mine:
-                node.mine(Purse(_payee(daemon), threads))
+                halves.coins.mine(Purse(_payee(daemon), threads))
             gc.freeze()
             await node.stopping.wait()
             node.stop_mining()
@@ -209,7 +212,7 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     if dev and not credentials:
         credentials = (Credentials("dev", "dev"),)
     families = tuple(f for f in node.spec.rpc if f != "ethereum")
-    coins = node
+    coins = daemon.halves.coins
     if hasattr(coins.spec.ledger, "rules"):
         daemon.wallets.source.estimate = estimator(coins)
     more: dict[Any, Provider] = {Wallets: given(daemon.wallets)}
@@ -279,7 +282,7 @@ def _controls(daemon: Daemon, stack: AsyncExitStack, dev: bool) -> ControlServic
     if "ethereum" in node.spec.rpc:
         from node.ethereum_service import EthereumService  # slow to load
 
-        daemon.accounts = EthereumService(daemon.node, daemon.peering, daemon, config, dev, controls)
+        daemon.accounts = EthereumService(daemon.halves.accounts, daemon.peering, daemon, config, dev, controls)
     if not node.spec.network.local:
         return None
     local = ControlService(controls, daemon.wallets, None if daemon.accounts is None else daemon.accounts.dev)
