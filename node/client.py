@@ -19,6 +19,8 @@ from node.rpc.errors import RpcError
 
 RUN_FILE = "node.json"
 COOKIE_FILE = ".cookie"
+BATCH_ITEMS = 1_000
+"""Calls that a node accepts in one request."""
 
 
 class NoConnection(Exception):
@@ -76,12 +78,19 @@ class RpcClient:
         return self._result(self._post({"jsonrpc": "2.0", "id": 1, "method": method, "params": named or list(params)}))
 
     def batch(self, calls: list[tuple[str, list[Any]]]) -> list[Any]:
-        """Several calls in one request; an error takes the place of a result. Raises NoConnection."""
-        if not calls:
-            return []
-        body = [{"jsonrpc": "2.0", "id": i, "method": m, "params": p} for i, (m, p) in enumerate(calls)]
-        replies = sorted(self._post(body), key=lambda r: int(r["id"]))
-        return [RpcError(r["error"]["code"], r["error"]["message"]) if "error" in r else r["result"] for r in replies]
+        """Several calls in as few requests as a node accepts; an error takes the place of a result.
+
+        Raises NoConnection, and RpcError where a whole request is refused.
+        """
+        results: list[Any] = []
+        for start in range(0, len(calls), BATCH_ITEMS):
+            part = enumerate(calls[start : start + BATCH_ITEMS])
+            replies = self._post([{"jsonrpc": "2.0", "id": i, "method": m, "params": p} for i, (m, p) in part])
+            if isinstance(replies, dict):
+                self._result(replies)
+            for r in sorted(replies, key=lambda r: int(r["id"])):
+                results.append(RpcError(r["error"]["code"], r["error"]["message"]) if "error" in r else r["result"])
+        return results
 
     @staticmethod
     def _result(reply: Any) -> Any:
