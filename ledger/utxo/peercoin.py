@@ -12,6 +12,7 @@ from typing import Any, Final
 from ledger.api import Draft
 from ledger.utxo.assemble import bitcoin_coinbase
 from ledger.utxo.coins import Coin
+from ledger.utxo.grants import is_grant
 from ledger.utxo.rewards import YEAR, Money, least_fee, stake_cost, stake_reward, work_reward
 from ledger.utxo.rules import Active, AnyBranch, Place, Totals, UtxoRules, always, amount
 from ledger.utxo.switches import Switches
@@ -135,13 +136,17 @@ class PeercoinRules:
             raise fault("bad-cb-amount", f"coinbase pays too much (actual={paid} vs limit={allowed})")
 
     def check_reward(self, block: PeercoinBlock, place: Place, totals: Totals, state: KV, rules: UtxoRules) -> None:
-        """Work is paid no more than its reward and what may be minted beside it; outputs that nobody can spend leave the supply.
+        """Work is paid no more than its reward and what may be minted beside it; the supply is what can be spent, grants among it.
 
         Raises InvalidBlock("bad-cb-amount").
         """
         self._check_work_reward(block.header, block.txs[0], block.is_stake, place.extra, InvalidBlock)
         lost = sum(o.value for tx in block.txs for o in tx.outputs if is_unspendable(o.script))
-        book_supply(block, place, totals._replace(made=totals.made - lost), state, rules)
+        granted = 0
+        if rules.grants:
+            parent = block.header.parent
+            granted = sum(o.value for tx in block.txs[1:] if is_grant(tx, parent) for o in tx.outputs)
+        book_supply(block, place, Totals(totals.fees, totals.spent - granted, totals.made - lost), state, rules)
 
     def work_reward(self, bits: int, time: int) -> int:
         """What a block of work of this difficulty and time may claim."""
