@@ -16,6 +16,8 @@ COMMANDS = {
     "dev": ("cli.node", "dev", "A local chain in one process, ready at once."),
     "node": ("cli.node", "node", "Run a node."),
     "net": ("cli.net", "net", "A local network of several nodes."),
+    "control": ("cli.controls", "control", "Money, blocks, clock, snapshots, dumps and branches of a local chain."),
+    "console": ("cli.console", "console", "A Python console with the node at hand."),
     "rpc": ("cli.rpc", "rpc", "Call an RPC method of a node."),
     "info": ("cli.rpc", "info", "What a node is doing."),
     "peers": ("cli.rpc", "peers", "Whom a node is connected to."),

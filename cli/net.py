@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +137,7 @@ def mine(blocks: int, name: str, address: str | None, wallet: str | None, datadi
         client = network.client(network.member(name))
     if address is None and wallet is not None:
         address = call(client.wallet(wallet), "getnewaddress")
-    hashes = call(client, "generatetoaddress", blocks, address) if address else call(client, "generate", blocks)
+    hashes = call(client, "generatetoaddress", blocks, address) if address else call(client, "mine", blocks)
     emit(hashes, lambda h: f"mined {len(h)} blocks, tip {h[-1]}")
 
 
@@ -156,6 +158,61 @@ def heal(datadir: Path | None) -> None:
     with _clear_errors():
         Testnet.open(net_root(datadir)).heal()
     emit({"healed": True}, lambda _: "healed")
+
+
+@net.command()
+@click.argument("one")
+@click.argument("other")
+@click.option("--latency", default="0", metavar="TIME", help="How long everything takes: 200ms, 1s.")
+@click.option("--jitter", default="0", metavar="TIME", help="Up to so much more.")
+@click.option("--loss", default="0", metavar="SHARE", help="Packets that are sent again: 1%, 0.05.")
+@click.option("--bandwidth", default="0", metavar="RATE", help="1mbit, 256kbit, or bytes a second; 0: no bound.")
+@click.option("--one-way", is_flag=True, help="From the first node to the second alone.")
+@datadir_option
+def link(
+    one: str, other: str, latency: str, jitter: str, loss: str, bandwidth: str, one_way: bool, datadir: Path | None
+) -> None:
+    """Make the link between two nodes slow or lossy; without options it is plain again."""
+    how = {
+        "latency": quantity(latency, TIMES, "a time like 200ms"),
+        "jitter": quantity(jitter, TIMES, "a time like 20ms"),
+        "loss": quantity(loss, {"%": 0.01, "": 1.0}, "a share like 1%"),
+        "bandwidth": quantity(bandwidth, RATES, "a rate like 1mbit"),
+    }
+    with _clear_errors():
+        lines = Testnet.open(net_root(datadir)).link(one, other, not one_way, **how)
+    emit([asdict(line) for line in lines], lambda rows: table(rows, list(rows[0])))
+
+
+TIMES = {"ms": 0.001, "s": 1.0, "": 1.0}
+RATES = {"kbit": 125.0, "mbit": 125_000.0, "gbit": 125_000_000.0, "kb": 1e3, "mb": 1e6, "": 1.0}
+
+
+def quantity(text: str, units: dict[str, float], wanted: str) -> float:
+    """A number with one of these units. Raises CliError."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?|\.[0-9]+)\s*([a-z%]*)", text.lower())
+    if found is None or found[2] not in units:
+        raise CliError(f"{text!r} is not {wanted}", USAGE)
+    return float(found[1]) * units[found[2]]
+
+
+@net.command()
+@datadir_option
+def add(datadir: Path | None) -> None:
+    """Start one more node."""
+    with _clear_errors():
+        member = Testnet.open(net_root(datadir)).add()
+    emit(asdict(member), lambda m: f"{m['name']} runs, p2p {m['port']}, RPC {m['bitcoin_rpc_port']}")
+
+
+@net.command()
+@click.argument("name")
+@datadir_option
+def remove(name: str, datadir: Path | None) -> None:
+    """Stop a node and delete its data."""
+    with _clear_errors():
+        Testnet.open(net_root(datadir)).remove(name)
+    emit({"removed": name}, lambda _: "removed")
 
 
 @net.command()

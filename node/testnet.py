@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -63,6 +64,18 @@ class Member:
         return True
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """How one direction between two nodes behaves: see p2p/shaping.py."""
+
+    source: str
+    target: str
+    latency: float = 0.0
+    jitter: float = 0.0
+    loss: float = 0.0
+    bandwidth: float = 0.0
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on now."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -77,12 +90,21 @@ class Testnet:
 
     __test__ = False
 
-    def __init__(self, root: Path, chain: str, members: Sequence[Member], stakers: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        chain: str,
+        members: Sequence[Member],
+        stakers: Sequence[str] = (),
+        links: Sequence[Line] = (),
+    ) -> None:
         self.root = root
         self.chain = chain
         self.members = list(members)
         self.stakers = list(stakers)
         """Names of the nodes that stake."""
+        self.links = list(links)
+        """Lines that are not as fast as this machine; they outlive a restart."""
         self._clients: dict[str, RpcClient] = {}
 
     # -- the state file ---------------------------------------------------------------------------------------------
@@ -110,13 +132,15 @@ class Testnet:
             state = json.loads((root / STATE_FILE).read_text())
         except OSError as e:
             raise NetError(f"no network in {root} - start one with `chainyard net up`") from e
-        return cls(root, state["chain"], [Member(**m) for m in state["members"]], state.get("stakers", []))
+        members, links = [Member(**m) for m in state["members"]], [Line(**line) for line in state.get("links", [])]
+        return cls(root, state["chain"], members, state.get("stakers", []), links)
 
     def save(self) -> None:
         """Write the state file."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self.root / (STATE_FILE + ".new")
-        state = {"chain": self.chain, "members": [asdict(m) for m in self.members], "stakers": self.stakers}
+        state: dict[str, Any] = {"chain": self.chain, "members": [asdict(m) for m in self.members]}
+        state |= {"stakers": self.stakers, "links": [asdict(line) for line in self.links]}
         fresh.write_text(json.dumps(state, indent=1))
         fresh.replace(self.root / STATE_FILE)
 
@@ -168,6 +192,10 @@ class Testnet:
         self.save()
         for process, member in started:
             self._await_start(process, member)
+        names = {member.name for _, member in started}
+        for line in self.links:
+            if line.source in names:
+                self._draw(line)
 
     def _await_start(self, process: subprocess.Popen[bytes], member: Member) -> None:
         def answers() -> bool:
@@ -206,7 +234,55 @@ class Testnet:
         os.kill(member.pid, signal.SIGKILL)
         wait_for(lambda: not _reaped(member), 15)
 
+    def add(self) -> Member:
+        """One more node, started and connected to all that run."""
+        ports = free_ports(3)
+        number = 1 + max(int(m.name.removeprefix("node")) for m in self.members)
+        name = f"node{number}"
+        self.members.append(Member(name, str(self.root / name), ports[0], ports[1], ethereum_rpc_port=ports[2]))
+        self.save()
+        running = [self.client(m) for m in self.members if m.running]
+        second = max((client.call("movetime", 0) for client in running), default=0)
+        self.start(only=[name])
+        self.reach(second)  # the one clock of the net may be ahead of the machine's
+        return self.member(name)
+
+    def remove(self, name: str) -> None:
+        """Stop a node and delete its data. Raises NetError for the last one."""
+        member = self.member(name)
+        if len(self.members) == 1:
+            raise NetError("that is the only node - `chainyard net down --delete` ends the network")
+        self.stop([member.name])
+        self.members.remove(self.member(name))
+        self.stakers = [n for n in self.stakers if n != member.name]
+        self.links = [line for line in self.links if member.name not in (line.source, line.target)]
+        self.save()
+        for other in self.members:
+            if other.running:
+                with contextlib.suppress(RpcError):  # it need not know this node
+                    self.client(other).call("addnode", f"127.0.0.1:{member.port}", "remove")
+        shutil.rmtree(member.folder, ignore_errors=True)
+
     # -- links ------------------------------------------------------------------------------------------------------
+
+    def link(self, one: str, other: str, both_ways: bool = True, **how: float) -> list[Line]:
+        """Make the line between two nodes slow or lossy (latency, jitter, loss, bandwidth), or plain again where nothing is said."""
+        a, b = self.member(one).name, self.member(other).name
+        if a == b:
+            raise NetError("a link has two ends - name two nodes")
+        drawn = [Line(a, b, **how), *([Line(b, a, **how)] if both_ways else [])]
+        ends = {(line.source, line.target) for line in drawn}
+        self.links = [line for line in self.links if (line.source, line.target) not in ends]
+        self.links += [line for line in drawn if any((line.latency, line.jitter, line.loss, line.bandwidth))]
+        self.save()
+        for line in drawn:
+            if self.member(line.source).running:
+                self._draw(line)
+        return drawn
+
+    def _draw(self, line: Line) -> None:
+        client = self.client(self.member(line.source))
+        client.call("setlink", line.target, line.latency, line.jitter, line.loss, line.bandwidth)
 
     def partition(self, groups: Sequence[Sequence[str]]) -> None:
         """Cut every link between two groups; nodes that no group names form one more. Raises NetError."""
@@ -259,6 +335,15 @@ class Testnet:
             client = self.client(member)
             client.call("movetime", max(0, second - client.call("movetime", 0)))
         return len(running)
+
+    def move_clocks(self, seconds: int) -> int:
+        """Move the clocks of all nodes that run on, to the same second; that second."""
+        running = [self.client(m) for m in self.members if m.running]
+        if not running:
+            raise NetError("no node runs - `chainyard net up` starts them")
+        target = max(client.call("movetime", 0) for client in running) + seconds
+        self.reach(target)
+        return int(target)
 
     def stake(self, on: bool = True) -> None:
         """Let all stakers stake, or stop it."""
