@@ -221,6 +221,10 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
 
         more[Staking] = given(Staking(coins, daemon.wallets))
     local = _controls(daemon, stack, dev)
+    if "twin" in families and daemon.accounts is not None:
+        from node.rpc.twin_methods import Accounts  # slow to load
+
+        more[Accounts] = given(Accounts(daemon.halves.accounts, daemon.accounts.dev))
     if local is not None:
         more[ControlService] = given(local)
         families += ("local", "local-account") if local.dev is not None else ("local",)

@@ -59,6 +59,9 @@ class HalfProducer:
         self._half = half
         self._node = node
 
+    def _lane(self, txs: Sequence[Admission] | None) -> Sequence[Admission] | None:
+        return None if txs is None else [replace(a, lane=self._half.lane) for a in txs]
+
     @property
     def engine(self) -> Engine[Any, Any]:
         """The engine that seals outer blocks."""
@@ -73,7 +76,7 @@ class HalfProducer:
 
     def assemble(self, draft: Draft, at: Position, txs: Sequence[Admission] | None = None) -> Made:
         """An unsealed block with the best of the pool, or with just these transactions of the half."""
-        return self._own(self._node.producer.assemble(draft, self._whole(at), txs))
+        return self._own(self._node.producer.assemble(draft, self._whole(at), self._lane(txs)))
 
     def seal(self, made: Made, purse: Purse, stop: Stop) -> Made | Exhausted | None:
         """Search or sign. None: stopped."""
@@ -82,7 +85,7 @@ class HalfProducer:
 
     def make(self, at: Position, purse: Purse, stop: Stop, txs: Sequence[Admission] | None = None) -> Made | None:
         """Propose, assemble and seal. None: nothing to be made, or stopped."""
-        made = self._node.producer.make(self._whole(at), self._half.purse(purse), stop, txs)
+        made = self._node.producer.make(self._whole(at), self._half.purse(purse), stop, self._lane(txs))
         return None if made is None else self._own(made)
 
     def header_of(self, made: Made) -> Any:

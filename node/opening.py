@@ -86,8 +86,9 @@ def indexes_of(config: Config, spec: ChainSpec) -> tuple[Index, ...]:
     accounts: tuple[Index, ...] = (TransactionIndex(), ReceiptIndex())
     if spec.is_twin:
         from node.twin_indexes import AccountIndex, CoinIndex, PlaceIndex  # loads both families
+        from node.twin_moves import MoveIndex
 
-        return PlaceIndex(), *(CoinIndex(index) for index in coins), *(AccountIndex(index) for index in accounts)
+        return PlaceIndex(), MoveIndex(), *(CoinIndex(index) for index in coins), *(AccountIndex(index) for index in accounts)
     return accounts if "ethereum" in spec.rpc else tuple(coins)
 
 

@@ -22,11 +22,12 @@ from node.producer import Purse
 from node.results import Connected
 from node.twin_indexes import own_header, payload_entry, places_of
 from node.view import read_block
+from primitives.bitcoin import TxOutput
 from primitives.chain import Branch, Entry, Format
-from primitives.errors import Refused, SystemFault
+from primitives.errors import MalformedBlock, Refused, SystemFault
 from primitives.ethereum import EthereumBlock, EthereumHeader
 from primitives.ethereum_tx import EthereumTransaction
-from primitives.twin import ACCOUNTS, COINS, TwinBlock, carrier_of, commitment_of
+from primitives.twin import ACCOUNTS, COINS, TwinBlock, carrier_of, commitment_of, deposit_of
 from storage.kv import KV
 from storage.layout import BODY
 
@@ -137,7 +138,9 @@ class CoinHalf:
         if isinstance(block, TwinBlock):
             return block
         found = commitment_of(carrier_of(block)) if block.txs else None
-        payload = None if found is None else self._recent.payloads.get(found.digest)
+        if found is None:
+            raise MalformedBlock("bad-twin-commitment", "no output commits to a payload")
+        payload = self._recent.payloads.get(found.digest)
         if payload is None:
             payload = self._stored(block.header.hash)
         if payload is None:
@@ -174,6 +177,10 @@ class CoinRules:
     def format(self) -> Any:
         """The outer format."""
         return self.twin.format.outer
+
+    def moves(self, output: TxOutput) -> bool:
+        """Whether the value of an unspendable output goes to an account."""
+        return deposit_of(output) is not None
 
     def check_header(self, header: Any, branch: Branch[Any]) -> None:
         """As the twin's ledger."""

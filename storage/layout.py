@@ -35,6 +35,7 @@ COIN_STATISTICS: Final = b"s"
 RECEIPTS: Final = b"r"
 PLACE: Final = b"z"
 OWN_HEADER: Final = b"v"
+MOVE: Final = b"g"
 
 SCHEMA_KEY: Final = META + b"schema"
 GENESIS_KEY: Final = META + b"genesis"
@@ -88,6 +89,7 @@ TABLE: Final = (
     Space("receipts", RECEIPTS, "hash of the block", "RLP of its receipts' canonical bytes", "node/receipts.py"),
     Space("place", PLACE, "hash of a payload", "hashes of the blocks that commit to it", "node/twin_indexes.py"),
     Space("own header", OWN_HEADER, "hash of a block", "header of its payload, RLP", "node/twin_indexes.py"),
+    Space("move", MOVE, "d or x, u64 number; n", "a deposit, an exit with what pays it; how many there are", "node/twin_moves.py"),
     Space("filter", FILTER, "hash of the block", "filter header (32 bytes), basic filter (BIP158)", "node/filters.py"),
     Space("coin statistics", COIN_STATISTICS, "u32 height", "sums over the blocks, rolling hash of all coins", "node/coin_statistics.py"),
 )

@@ -70,6 +70,7 @@ FILES = (
 """Importing them fills the table."""
 LATER = {
     "peercoin": "node.rpc.stake_methods",
+    "twin": "node.rpc.twin_methods",
     "local": "node.rpc.local_methods",
     "local-account": "node.rpc.local_account_methods",
 }

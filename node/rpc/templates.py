@@ -5,6 +5,7 @@ It refuses to know how a request reached it; mining_methods.py does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,9 @@ from storage.kv import Journal
 FRESH_SECONDS = 5
 """How long a template serves although the pool has changed."""
 NONCES = "00000000ffffffff"
+
+MORE_FIELDS: list[Callable[[Template, Snapshot], dict[str, Any]]] = []
+"""What families say of a template beside Bitcoin's fields, or instead of them; their files of methods add to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ def show(template: Template, at: Snapshot, challenge: bytes) -> dict[str, Any]:
     for out in coinbase.outputs:
         if out.script.startswith(COMMITMENT_HEAD):
             result["default_witness_commitment"] = out.script.hex()
+    for more in MORE_FIELDS:
+        result |= more(template, at)
     return result
 
 
