@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from cli.amounts import shown
+from cli.amounts import MONEY, shown
 from cli.output import USAGE, CliError, call, connect, emit, node_options, table, wants_json
 from cli.secrets import ask, stdin_option, unlocked
 
@@ -51,7 +51,9 @@ def wallet_options(command: Any) -> Any:
 def client_of(options: dict[str, Any], wallet_name: str | None = None) -> Any:
     """A client of the node that the options mean, on the path of a wallet if one is named. Raises CliError."""
     name = options.pop("wallet_name", None) if wallet_name is None else wallet_name
-    return connect(options["chain"], options["datadir"], options["member"], options["rpc_url"], name)
+    client = connect(options["chain"], options["datadir"], options["member"], options["rpc_url"], name)
+    MONEY.follow(lambda: call(client, "getnetworkinfo"))
+    return client
 
 
 # -- which there are -------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cli.amounts import coins, parse_amount, sat_of, shown
+from cli.amounts import check_amount, coins, parse_amount, rate, sat_of, shown
 from cli.output import USAGE, CliError, call, emit, table, wants_json
 from cli.secrets import stdin_option, unlocked
 from cli.wallet import client_of, wallet_options
@@ -135,10 +135,10 @@ def _check_fee(fee: int, size: int, amount: int, allow: bool) -> None:
     """Refuse a fee that nobody means to pay."""
     if allow:
         return
-    rate = fee / max(1, size)
-    if rate > HIGH_RATE or (fee > amount and fee > 10_000):
+    paid = fee / max(1, size)
+    if paid > HIGH_RATE or (fee > amount and fee > 10_000):
         raise CliError(
-            f"the fee would be {shown(fee / 1e8)} ({rate:.0f} sat/vB) for a payment of {shown(amount / 1e8)}",
+            f"the fee would be {shown(coins(fee))} ({rate(f'{paid:.0f}')}) for a payment of {shown(coins(amount))}",
             USAGE,
             "lower --fee-rate, or say --allow-high-fee",
         )
@@ -162,7 +162,7 @@ def _confirm(question: str, sure: bool) -> None:
 
 def _describe(plan: dict[str, Any]) -> str:
     lines = [f"  to {one['address']}  {shown(one['amount'])}" for one in plan["outputs"]]
-    lines.append(f"  fee {shown(plan['fee'])} ({plan['fee_rate']} sat/vB, {plan['vsize']} vB, {plan['inputs']} coins)")
+    lines.append(f"  fee {shown(plan['fee'])} ({rate(plan['fee_rate'])}, {plan['vsize']} vB, {plan['inputs']} coins)")
     if plan.get("change"):
         lines.append(f"  change {shown(plan['change'])}")
     lines.append(f"  in all {shown(plan['total'])}")
@@ -206,9 +206,11 @@ def send_(
     """Pay AMOUNT (0.5btc, 1000sat) to ADDRESS; several at once if more are given."""
     if len(payments) % 2:
         raise CliError("each address needs an amount", USAGE, "chainyard wallet send ADDRESS 0.5btc")
-    wanted = [(address, parse_amount(text)) for address, text in zip(payments[::2], payments[1::2], strict=True)]
+    for text in payments[1::2]:
+        check_amount(text)
     fee_options = _fee_options(fee_rate, target)
     client = client_of(node)
+    wanted = [(address, parse_amount(text)) for address, text in zip(payments[::2], payments[1::2], strict=True)]
     for address, _ in wanted:
         _check_address(client, address)
     outputs = [{address: coins(amount)} for address, amount in wanted]
@@ -305,7 +307,7 @@ def bump_(txid: str, fee_rate: str | None, allow_high_fee: bool, sure: bool, fro
     client = client_of(node)
     options = _fee_options(fee_rate, None)
     if fee_rate is not None and float(options["fee_rate"]) > HIGH_RATE and not allow_high_fee:
-        raise CliError(f"{fee_rate} sat/vB looks like a mistake", USAGE, "lower --fee-rate, or say --allow-high-fee")
+        raise CliError(f"{rate(fee_rate)} looks like a mistake", USAGE, "lower --fee-rate, or say --allow-high-fee")
     row = call(client, "gettransaction", txid)
     if not sure:
         click.echo(f"{txid} pays a fee of {shown(-row.get('fee', 0))}", err=True)

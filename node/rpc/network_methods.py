@@ -107,10 +107,11 @@ def ping(peers: Peers) -> None:
 
 @rpc("getnetworkinfo", family="bitcoin", group="network")
 def get_network_info(node: Node, peers: Peers) -> dict[str, Any]:
-    """What this node is on its network: version, services, connections, least fees."""
+    """What this node is on its network: version, services, connections, least fees; and the coin, where it is not Bitcoin's."""
     infos = peers.infos()
     inbound = sum(info.inbound for info in infos)
-    policy = node.spec.ledger.policy
+    policy, network = node.spec.ledger.policy, node.spec.network
+    plain = network.coin_unit == "btc"
     return {
         "version": CORE_VERSION,
         "subversion": peers.user_agent,
@@ -128,7 +129,7 @@ def get_network_info(node: Node, peers: Peers) -> dict[str, Any]:
         "incrementalfee": coins(policy.increment),
         "localaddresses": [{"address": h, "port": p, "score": 1} for h, p in peers.local_addresses()],
         "warnings": [],
-    }
+    } | ({} if plain else {"coin": {"unit": network.coin_unit, "decimals": network.coin_decimals}})
 
 
 def _network(name: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def create_psbt(
     outputs: Any,
     locktime: int = 0,
     replaceable: bool | None = None,
-    version: int = 2,
+    version: int | None = None,
     psbt_version: int = 0,
 ) -> str:
     """A PSBT of inputs {"txid", "vout", "sequence"} and outputs {address: amount} or {"data": hex}, in base64."""

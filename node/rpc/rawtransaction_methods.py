@@ -130,16 +130,22 @@ def create_raw_transaction(
     outputs: Any,
     locktime: int = 0,
     replaceable: bool | None = None,
-    version: int = 2,
+    version: int | None = None,
 ) -> str:
     """An unsigned transaction of inputs {"txid", "vout", "sequence"} and outputs {address: amount} or {"data": hex}, in hex."""
     return build(at, inputs, outputs, locktime, replaceable, version).raw.hex()
 
 
 def build(
-    at: Snapshot, inputs: list[Any], outputs: Any, locktime: int, replaceable: bool | None, version: int
+    at: Snapshot, inputs: list[Any], outputs: Any, locktime: int, replaceable: bool | None, version: int | None
 ) -> Transaction:
-    """The transaction that these arguments describe. Raises RpcError as Core's ConstructTransaction."""
+    """The transaction that these arguments describe; its version is by default what wallets of the chain write.
+
+    Raises RpcError as Core's ConstructTransaction.
+    """
+    timed = getattr(at.spec.ledger.format, "timed", False)
+    if version is None:
+        version = 3 if timed else 2
     if not 0 <= locktime <= 0xFFFFFFFF:
         raise RpcError(INVALID_PARAMETER, "Invalid parameter, locktime out of range")
     if version not in VERSIONS:
@@ -150,7 +156,8 @@ def build(
     else:
         sequence = FINAL_SEQUENCE - 1 if locktime else FINAL_SEQUENCE
     spends = tuple(_input(one, sequence) for one in inputs)
-    tx = Transaction(version, spends, tuple(_outputs(at, outputs)), locktime)
+    time = at.now if timed and version < 3 else None
+    tx = Transaction(version, spends, tuple(_outputs(at, outputs)), locktime, time)
     if replaceable and spends and not any(i.sequence <= REPLACEABLE for i in spends):
         wrong = "Invalid parameter combination: Sequence number(s) contradict replaceable option"
         raise RpcError(INVALID_PARAMETER, wrong)

@@ -106,7 +106,7 @@ class _Query:
     def __init__(self, options: dict[str, Any]) -> None:
         check_keys(options, _QUERY)
         self.least = parse_amount(options.get("minimumAmount", 0))
-        self.most = parse_amount(options.get("maximumAmount", coins(MAX_MONEY)))
+        self.most = parse_amount(options["maximumAmount"]) if "maximumAmount" in options else MAX_MONEY
         self.total = parse_amount(options["minimumSumAmount"]) if "minimumSumAmount" in options else None
         self.count = coerce(options.get("maximumCount", 0), int, "maximumCount")
         self.immature: bool = coerce(options.get("include_immature_coinbase", False), bool, "include_immature_coinbase")

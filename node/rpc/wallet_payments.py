@@ -137,7 +137,7 @@ def unsigned(
     outputs: Any,
     locktime: int = 0,
     replaceable: bool | None = None,
-    version: int = 2,
+    version: int | None = None,
 ) -> Transaction:
     """The transaction that these arguments of a method describe. Raises RpcError as `createrawtransaction`."""
     with node.snapshot() as at:

@@ -47,7 +47,7 @@ async def wallet_create_funded_psbt(
     locktime: int = 0,
     options: dict[str, Any] | None = None,
     bip32derivs: bool = True,
-    version: int = 2,
+    version: int | None = None,
 ) -> dict[str, Any]:
     """A PSBT that pays outputs ({address: amount} or {"data": hex}) from the wallet's coins; nothing is signed or sent.
 

@@ -183,7 +183,7 @@ async def send(
     estimate_mode: str | None = None,
     fee_rate: Any = None,
     options: dict[str, Any] | None = None,
-    version: int = 2,
+    version: int | None = None,
 ) -> dict[str, Any]:
     """Pay outputs ({address: amount} or {"data": hex}); where the wallet cannot sign all, or `psbt` is wanted, a PSBT."""
     given = with_arguments(check_options(options, older=False), conf_target, estimate_mode, fee_rate)
@@ -217,7 +217,8 @@ async def send_all(
     """Spend all that can be spent, or the inputs named: what fixed amounts leave goes in equal shares to the addresses without one."""
     own = dict(options or {})
     send_max = coerce(own.pop("send_max", None) or False, bool, "send_max")
-    version = coerce(own.pop("version", None) or 2, int, "version")
+    wanted = own.pop("version", None)
+    version = None if wanted is None else coerce(wanted, int, "version")
     given = with_arguments(check_options(own, older=False), conf_target, estimate_mode, fee_rate)
     open_places = {at for at, one in enumerate(recipients) if isinstance(one, str)}
     outputs = [{one: 0} if isinstance(one, str) else one for one in recipients]

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
 
-from cli.amounts import coins, parse_amount, sat_of, shown
+from cli.amounts import BITCOIN, MONEY, coins, parse_amount, sat_of, shown
 from cli.output import CliError
+
+
+@pytest.fixture(autouse=True)
+def bitcoin() -> Iterator[None]:
+    """Amounts are Bitcoin's, whatever node another test spoke to."""
+    MONEY.use(BITCOIN)
+    yield
+    MONEY.use(BITCOIN)
 
 
 @pytest.mark.parametrize(
@@ -48,3 +57,14 @@ def test_how_amounts_are_shown() -> None:
     assert shown(Decimal("1.50000000")) == "1.5 btc" and shown(Decimal("0E-8")) == "0 btc"
     assert shown(Decimal("-0.00001000")) == "-0.00001 btc" and shown(Decimal(100)) == "100 btc"
     assert sat_of(Decimal("0.00000282")) == 282 and sat_of(20999999.9769) == 2_099_999_997_690_000
+
+
+def test_another_coin_has_its_own_units_and_decimals() -> None:
+    MONEY.follow(lambda: {"coin": {"unit": "ppc", "decimals": 6}})
+    assert parse_amount("1.5ppc") == 1_500_000 and parse_amount("7 units") == 7 and parse_amount("2mppc") == 2_000
+    assert coins(1_500_000) == "1.500000" and shown(Decimal("1.500000")) == "1.5 ppc"
+    assert sat_of(Decimal("0.000007")) == 7
+    for wrong, why in (("1btc", "not a unit of this chain"), ("0.0000001ppc", "finer than 0.000001 ppc")):
+        with pytest.raises(CliError) as refused:
+            parse_amount(wrong)
+        assert why in refused.value.message

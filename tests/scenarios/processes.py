@@ -76,7 +76,9 @@ class Place:
         assert found.returncode == 0, found.stderr
         return json.loads(found.stdout)
 
-    def popen(self, *arguments: object, prepare: Callable[[], None] | None = None) -> Node:
+    def popen(
+        self, *arguments: object, prepare: Callable[[], None] | None = None, chain: str = "regtest"
+    ) -> Node:
         """Start `chainyard node` (or what is named first) and do not wait."""
         self.root.mkdir(parents=True, exist_ok=True)
         errors = self.root / f"stderr{len(self.nodes)}"
@@ -86,14 +88,18 @@ class Place:
                 words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=file, cwd=self.root,
                 env=environment(self.datadir), preexec_fn=prepare, start_new_session=True,
             )  # fmt: skip
-        node = Node(process, self.datadir / "regtest", errors)
+        node = Node(process, self.datadir / chain, errors)
         self.nodes.append(node)
         return node
 
-    def node(self, *arguments: object, prepare: Callable[[], None] | None = None) -> Node:
-        """Start a regtest node on free ports and wait until it answers."""
+    def node(
+        self, *arguments: object, prepare: Callable[[], None] | None = None, chain: str = "regtest"
+    ) -> Node:
+        """Start a node on free ports and wait until it answers."""
         words: Sequence[object] = ("node", "--port", 0, "--bitcoin-rpc-port", 0, "--no-listen", "--quiet", *arguments)
-        node = self.popen(*words, prepare=prepare)
+        if chain != "regtest":
+            words = (*words, "--chain", chain)
+        node = self.popen(*words, prepare=prepare, chain=chain)
 
         def answers() -> bool:
             assert node.process.poll() is None, node.log
