@@ -15,6 +15,9 @@ from ledger.account.state import State
 from ledger.api import Admission, Draft
 from ledger.twin.branch import PayloadBranch, credited
 from ledger.twin.ledger import BENEFICIARY, TwinLedger
+from ledger.utxo.assemble import RESERVED
+from ledger.utxo.checks import COMMITMENT_HEAD as WITNESS_HEAD
+from ledger.utxo.checks import commitment_hash
 from ledger.utxo.coins import decode_coin
 from ledger.utxo.grants import grant
 from node.chain import Chain
@@ -213,6 +216,9 @@ def rebuilt(twins: Twins, block: TwinBlock, outputs: Sequence[TxOutput] | None =
             assert signed is not None
             tx = signed
         txs[at] = tx
+    digest = TxOutput(0, WITNESS_HEAD + commitment_hash(txs, RESERVED))
+    paid = tuple(digest if o.script.startswith(WITNESS_HEAD) else o for o in txs[0].outputs)
+    txs[0] = replace(txs[0], outputs=paid)
     root = merkle.root([tx.id for tx in txs])
     old: Any = block.outer
     outer = replace(old, header=replace(old.header, merkle_root=root, nonce=0, **parts), txs=tuple(txs))

@@ -95,10 +95,10 @@ class TwinLedger:
 
         Raises InvalidHeader("bad-twin-time") and as check_header of ledger/utxo/checks.py.
         """
-        self.coins.check_header(header, branch)  # type: ignore[arg-type]
         before = branch.tip.header.timestamp
         if header.timestamp <= before:
             raise InvalidHeader("bad-twin-time", f"{header.timestamp} is not after the parent's {before}")
+        self.coins.check_header(header, branch)  # type: ignore[arg-type]
 
     def check_block(self, block: TwinBlock, branch: Branch[Any]) -> None:
         """Both bodies are those committed to, and the payload was made for this place.
