@@ -11,6 +11,9 @@ import click
 
 from cli.output import USAGE, CliError, emit, json_option
 
+ENGINES = {"sha256d": "twin", "ethash": "twin-ethash", "stake": "twin-stake"}
+"""The twin chain by its engine."""
+
 
 def _settings(command: Any) -> Any:
     options = [
@@ -51,10 +54,12 @@ def _settings(command: Any) -> Any:
         click.option("--listen/--no-listen", default=None),
         click.option("--txindex/--no-txindex", default=None),
         click.option("--blockfilterindex/--no-blockfilterindex", default=None),
-        click.option("--seed", type=int, default=None, help="Fix all randomness."),
+        click.option("--seed", type=int, default=None, help="Fix all randomness, and with `dev` the clock's start."),
         click.option("--log-level", default=None, help="debug, info, warning or error."),
         click.option("--log", multiple=True, metavar="CATEGORY=LEVEL"),
         click.option("--log-format", type=click.Choice(["text", "json"]), default=None),
+        click.option("--block-time", type=float, default=None, metavar="SECONDS", help="Make a block every so often."),
+        click.option("--automine/--no-automine", default=None, help="Make a block of every transaction at once."),
         click.option("--quiet", is_flag=True, default=None, help="No banner."),
     ]
     for option in reversed(options):
@@ -72,14 +77,30 @@ def node(**settings: Any) -> None:
 @click.command()
 @_settings
 @click.option(
+    "--engine",
+    type=click.Choice(list(ENGINES)),
+    default=None,
+    help="What seals the blocks of the twin chain: work by SHA-256d or Ethash, or stake.",
+)
+@click.option(
+    "--accounts", type=click.IntRange(0, 1000), default=None, help="How many accounts on each side have money (10)."
+)
+@click.option(
     "--config-out",
     type=click.Path(path_type=Path),
     default=None,
     help="Write addresses, keys and URLs to this JSON file.",
 )
-def dev(config_out: Path | None, **settings: Any) -> None:
-    """A local chain in this process (regtest, or --chain dev for accounts); without --datadir it lives in memory and ends with it."""
+def dev(config_out: Path | None, engine: str | None, **settings: Any) -> None:
+    """A local chain in this process, ready at once: accounts with money, both RPCs, a block when you ask for one.
+
+    Without --datadir it lives in memory and ends with the process. With --seed two runs of the same inputs make the same chain.
+    """
     given = {k: v for k, v in settings.items() if v is not None}
+    if engine is not None:
+        if "chain" in given:
+            raise CliError("--engine chooses the chain: it does not go with --chain", USAGE)
+        given["chain"] = ENGINES[engine]
     if "datadir" not in given:
         given["ephemeral"] = True
     run(given, dev=True, config_out=config_out)

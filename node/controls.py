@@ -138,6 +138,9 @@ class Controls:
     def _go_back(self, key: bytes) -> bool:
         """Make a block the tip again, also where a reorganisation left it behind; whether it is still known."""
         chain = self.node.chain
+        entry = chain.entry(key)
+        if entry is not None and entry.invalid:  # the user has condemned it since
+            chain.reconsider(key)
         with chain.view() as view:
             entry = view.entries.get(key)
             if entry is None or entry.invalid:
