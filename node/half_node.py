@@ -47,6 +47,10 @@ class Workshop(Half, Protocol):
         """The whole block of a half. Raises Refused where the other half is not here."""
         ...
 
+    def resealed(self, block: Any, header: Any) -> Any:
+        """The whole block with its header sealed outside."""
+        ...
+
     def owns(self, tx: Any) -> bool:
         """Whether a transaction is the half's."""
         ...
@@ -94,7 +98,8 @@ class HalfProducer:
 
     def with_header(self, made: Made, header: Any) -> Made:
         """The block with its header sealed outside."""
-        return self._own(self._node.producer.with_header(_whole(made), header))
+        whole = _whole(made)
+        return self._own(Made(self._half.resealed(whole.block, header), whole.prepared))
 
     def _own(self, made: Made) -> Made:
         self._half.remember(made.block)

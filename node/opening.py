@@ -88,7 +88,12 @@ def indexes_of(config: Config, spec: ChainSpec) -> tuple[Index, ...]:
         from node.twin_indexes import AccountIndex, CoinIndex, PlaceIndex  # loads both families
         from node.twin_moves import MoveIndex
 
-        return PlaceIndex(), MoveIndex(), *(CoinIndex(index) for index in coins), *(AccountIndex(index) for index in accounts)
+        return (
+            PlaceIndex(),
+            MoveIndex(),
+            *(CoinIndex(index) for index in coins),
+            *(AccountIndex(index) for index in accounts),
+        )
     return accounts if "ethereum" in spec.rpc else tuple(coins)
 
 

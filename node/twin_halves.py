@@ -81,6 +81,12 @@ class Recent:
         self.blocks.add(key, block)
 
 
+def resealed(block: TwinBlock, header: Any) -> TwinBlock:
+    """The block with another seal on its outer header."""
+    outer: Any = block.outer
+    return TwinBlock(replace(outer, header=header), block.payload)
+
+
 class CoinHalf:
     """The outer blocks: a Bitcoin-style chain."""
 
@@ -128,6 +134,10 @@ class CoinHalf:
     def purse(self, purse: Purse) -> Purse:
         """The same; the fees of accounts go where the account half says."""
         return replace(purse, options={"beneficiary": self._recent.beneficiary, **purse.options})
+
+    def resealed(self, block: TwinBlock, header: Any) -> TwinBlock:
+        """With another seal."""
+        return resealed(block, header)
 
     def remember(self, block: TwinBlock) -> None:
         """A block was made."""
@@ -263,6 +273,10 @@ class AccountHalf:
         self._recent.beneficiary = purse.payee[-20:].rjust(20, b"\0")
         options = {**purse.options, "beneficiary": self._recent.beneficiary}
         return replace(purse, payee=self._recent.payee, options=options)
+
+    def resealed(self, block: TwinBlock, header: Any) -> TwinBlock:
+        """With another seal."""
+        return resealed(block, header)
 
     def remember(self, block: TwinBlock) -> None:
         """A block was made."""

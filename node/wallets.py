@@ -174,10 +174,8 @@ class Wallets:
             return
         if isinstance(event, TipChanged):
             for entry in event.reverted:
-                block = self.node.chain.block(entry.hash)
                 for wallet in wallets:
-                    if block is not None:
-                        wallet.on_block_disconnected(block, entry.height)
+                    wallet.on_block_disconnected(entry.header, entry.height)
             for connected in event.connected:
                 for wallet in wallets:
                     wallet.on_block_connected(connected.block, connected.entry.height)

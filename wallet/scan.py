@@ -4,7 +4,7 @@ Whatever way the wallet came to a tip, its history is the same. Refuses to know 
 """
 
 from primitives.bitcoin import Transaction
-from wallet.api import BlockLike, ChainSource, Point, Progress
+from wallet.api import BlockLike, ChainSource, HeaderLike, Point, Progress
 from wallet.errors import BAD_PARAMETER, WalletError
 from wallet.history import NOWHERE, Record
 from wallet.state import WalletState
@@ -41,12 +41,12 @@ class Scanner:
         self.catch_up()
         return []
 
-    def on_block_disconnected(self, block: BlockLike, height: int) -> list[Record]:
-        """The tip was taken back."""
+    def on_block_disconnected(self, header: HeaderLike, height: int) -> list[Record]:
+        """The tip, whose header this is, was taken back."""
         with self._state.guard:
-            if self._state.history.tip != (height, block.header.hash):
+            if self._state.history.tip != (height, header.hash):
                 return []
-            touched = self._state.history.disconnect(Point(height - 1, block.header.parent))
+            touched = self._state.history.disconnect(Point(height - 1, header.parent))
             self._state.observe(())
             return touched
 

@@ -16,7 +16,7 @@ from node.rpc.ethereum_json import hexed
 from node.rpc.ethereum_lookup import server_error
 from node.rpc.ethereum_params import Digest, Number, Quantity, fixed
 from node.rpc.registry import injected, rpc
-from primitives.errors import Invalid
+from primitives.errors import Invalid, Mutated
 
 MOST_WORK = 16
 """Blocks that wait for a seal; older ones are stale."""
@@ -79,7 +79,7 @@ def submit_work(node: Node, table: WorkTable, nonce: Annotated[bytes, nonce], wo
     sealed = node.producer.with_header(made, header)
     try:
         node.take_made(sealed.block, sealed.prepared)
-    except Invalid:
+    except (Invalid, Mutated):
         return False
     del table.made[work]
     return True

@@ -169,7 +169,7 @@ class Chain:
             block = self.blocks.pop()
             gone.append(block)
             for wallet in self.wallets:
-                wallet.on_block_disconnected(block, len(self.blocks))
+                wallet.on_block_disconnected(block.header, len(self.blocks))
         for block in reversed(gone):
             for tx in block.txs[1:]:
                 self.add(tx)
