@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from consensus.api import Engine, Exhausted, Purse
 from ledger.api import Draft, Stop
@@ -72,6 +73,17 @@ class Outer:
         """As the engine has it, of the outer block."""
         sealed = self.inner.seal(block.outer, purse, stop)
         return sealed if sealed is None or isinstance(sealed, Exhausted) else replace(block, outer=sealed)
+
+    def equipped(self, *tools: Any) -> Self:
+        """The engine with what it mines with, where it takes such (ethash.py)."""
+        equip = getattr(self.inner, "equipped", None)
+        return self if equip is None else replace(self, inner=equip(*tools))
+
+    def prepare(self, height: int, stop: Stop) -> dict[Path, bool]:
+        """What the engine prepares, where it prepares something."""
+        prepare = getattr(self.inner, "prepare", None)
+        files: dict[Path, bool] = {} if prepare is None else prepare(height, stop)
+        return files
 
 
 class _Later:

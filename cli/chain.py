@@ -1,4 +1,4 @@
-"""`chainyard chain export|import|verify|migrate|reindex`: the blocks of a chain folder that no node uses."""
+"""`chainyard chain export|import|verify|migrate|reindex|dataset`: the blocks of a chain folder that no node uses, and what mines them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def chain() -> None:
     """Blocks of a chain folder: to a file, from a file, checked, rebuilt. No node may run on it."""
 
 
-def _config(chain: str | None, datadir: Path | None) -> Any:
+def _config(chain: str | None, datadir: Path | None, **more: Any) -> Any:
     from node.config import ConfigError, load
 
     try:
-        return load({"chain": chain, "datadir": datadir}, os.environ, Path.cwd())
+        return load({"chain": chain, "datadir": datadir, **more}, os.environ, Path.cwd())
     except ConfigError as e:
         raise CliError(str(e), USAGE) from e
 
@@ -227,3 +227,31 @@ def _outdated(directory: Any, spec: Any) -> bool:
     except (OlderData, Spoilt):
         return True
     return False
+
+
+# -- mining ----------------------------------------------------------------------------------------------------------
+
+
+@chain.command("dataset")
+@click.option("--height", type=click.IntRange(0), default=0, show_default=True, help="Of a block to be mined.")
+@click.option("--threads", type=click.IntRange(0), default=None, help="0: all cores.")
+@_options
+def dataset(height: int, threads: int | None, chain: str | None, datadir: Path | None) -> None:
+    """Make Ethash's full dataset for the epoch of a height, into the chain's folder; one that is there is checked. A node may run."""
+    from node.opening import equipped, find_spec
+
+    config = _config(chain, datadir, ethash_dataset=True, ephemeral=False, threads=threads)
+    began = time.monotonic()
+    with _errors(), _logged() as progress:
+        spec = equipped(find_spec(config), config, progress)
+        prepare: Any = getattr(spec.engine, "prepare", lambda *_: {})
+        found: dict[Path, bool] = prepare(height, lambda: False)
+    if not found:
+        raise CliError(f"there is no dataset for height {height} of {spec.name}", START)
+    seconds = round(time.monotonic() - began, 3)
+    files = [{"file": str(p), "bytes": p.stat().st_size, "made": made} for p, made in found.items()]
+    emit({"datasets": files, "seconds": seconds}, lambda r: "\n".join(_dataset(f, seconds) for f in r["datasets"]))
+
+
+def _dataset(file: dict[str, Any], seconds: float) -> str:
+    return f"{file['file']}: {file['bytes']} bytes, " + (f"made in {seconds:.1f} s" if file["made"] else "checked")

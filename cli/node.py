@@ -44,6 +44,11 @@ def _settings(command: Any) -> Any:
         click.option("--mine/--no-mine", default=None, help="Mine without end."),
         click.option("--mine-to", default=None, metavar="ADDRESS"),
         click.option("--threads", type=int, default=None, help="Mining threads; 0: all cores."),
+        click.option(
+            "--ethash-dataset/--no-ethash-dataset",
+            default=None,
+            help="Make Ethash's full dataset to mine with, however large.",
+        ),
         click.option("--name", default=None, help="A name to show to peers."),
         click.option("--wallet", "wallets", multiple=True, help="Load this wallet at the start."),
         click.option("--durability", type=click.Choice(["full", "batch", "none"]), default=None),

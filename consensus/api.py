@@ -40,7 +40,10 @@ H = TypeVar("H", bound=Header, contravariant=True)
 
 
 class Engine(Protocol[B, H]):
-    """One way to agree on who makes the next block. `branch.tip` is the parent."""
+    """One way to agree on who makes the next block. `branch.tip` is the parent.
+
+    An engine that mines with large tables has `equipped` and `prepare` beside these (ethash.py); one that wraps another hands them on.
+    """
 
     @property
     def header_proves(self) -> bool:

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 from consensus.api import Exhausted, Purse
-from consensus.ethash_data import MAINNET_SIZES, Caches, Sizes, dataset_size, native, open_dataset
+from consensus.ethash_data import MAINNET_SIZES, Caches, Sizes, dataset_size, native
+from consensus.ethash_datasets import Datasets, Told
 from consensus.ethash_twin import keccak512
 from consensus.unsealed import Rule, check_ommer_headers
 from ledger.api import Draft, Stop
@@ -122,8 +123,8 @@ class Ethash:
     sealing: Sealing = field(default_factory=HeaderSealing)
     claimed: Callable[[Any], int] = lambda header: int(header.difficulty)
     wrong: str = "invalid difficulty"
-    dataset: Callable[[int], Path | None] = lambda epoch: None
-    """The file of an epoch's full dataset, where there is one to mine with."""
+    datasets: Datasets = field(default_factory=Datasets, compare=False)
+    """The full datasets that the miner may use."""
 
     @property
     def header_proves(self) -> bool:
@@ -159,18 +160,34 @@ class Ethash:
         return Draft(timestamp, self.rule(branch, timestamp), payee=purse.payee)
 
     def seal(self, block: Any, purse: Purse, stop: Stop) -> Any | None | Exhausted:
-        """Search nonces from 0 on over the purse's threads, with the full dataset where there is a file of it. None: stopped."""
+        """Search nonces from 0 on over the purse's threads, with the full dataset where there is one. None: stopped."""
         header, sealing = block.header, self.sealing
         work, difficulty = sealing.work(header), sealing.difficulty(header)
         height = sealing.height(block)
         epoch = height // self.sizes.epoch_length
-        size, path = dataset_size(epoch, self.sizes), self.dataset(epoch)
-        if path is not None and path.exists():
-            with open_dataset(path, epoch, self.sizes) as dataset:
-                found = search(dataset, size, work, difficulty, purse.threads, stop)
-        else:
-            found = search(self.caches.get(height, self.sizes), size, work, difficulty, purse.threads, stop)
-        return None if found is None else replace(block, header=sealing.with_seal(header, *found))
+        size, cache = dataset_size(epoch, self.sizes), self.caches.get(height, self.sizes)
+        while True:
+            dataset = self.datasets.get(epoch, self.sizes, cache, difficulty, stop)
+            found = search(cache if dataset is None else dataset, size, work, difficulty, purse.threads, stop)
+            if found is None:
+                return None
+            if dataset is None or native.hashimoto(cache, size, work, found[0])[0] == found[1]:
+                return replace(block, header=sealing.with_seal(header, *found))
+            self.datasets.drop(epoch, self.sizes)
+
+    def equipped(self, folder: Path | None, always: bool, threads: int, progress: Told) -> Self:
+        """The engine with a folder for full datasets (None: memory); `always`: for large sizes too, made by `prepare`."""
+        return replace(self, datasets=Datasets(folder, always, threads, progress))
+
+    def prepare(self, height: int, stop: Stop) -> dict[Path, bool]:
+        """Make what mining at a height and soon after it takes, where it was asked for: the files, and which are new. Slow."""
+        files: dict[Path, bool] = {}
+        for number in (height, height + self.sizes.epoch_length // 30):
+            epoch = number // self.sizes.epoch_length
+            if number < self.sizes.limit and not stop():
+                cache = self.caches.get(number, self.sizes)
+                files = self.datasets.prepare(epoch, self.sizes, cache, stop) | files
+        return files
 
 
 def search(

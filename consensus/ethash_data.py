@@ -5,17 +5,17 @@ Knows no header and no rule about difficulty.
 
 from __future__ import annotations
 
+import fcntl
 import mmap as mmap_module
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from consensus import ethash_twin as twin
 from primitives.hashing import keccak256
@@ -121,45 +121,94 @@ class Caches:
         return len(self._held)
 
 
+Told = Callable[[int, int], None]
+"""How many items are made, of how many."""
+
+
+def _untold(done: int, of: int) -> None:
+    return None
+
+
+def fill_dataset(
+    target: mmap,
+    epoch: int,
+    sizes: Sizes = MAINNET_SIZES,
+    threads: int = 1,
+    progress: Told = _untold,
+    stop: Callable[[], bool] = lambda: False,
+    cache: mmap | None = None,
+) -> bool:
+    """Make an epoch's full dataset in place, by several threads; false where it was stopped."""
+    items = dataset_size(epoch, sizes) // twin.NODE
+    source = build_cache(epoch, sizes) if cache is None else cache
+
+    def work(first: int) -> int:
+        if stop():
+            return 0
+        count = min(_SLICE, items - first)
+        native.fill(source, target, first, count)
+        return count
+
+    done = 0
+    with ThreadPoolExecutor(threads, thread_name_prefix="dataset") as pool:
+        for count in pool.map(work, range(0, items, _SLICE)):
+            done += count
+            progress(done, items)
+    return done == items
+
+
 def build_dataset(
     path: Path,
     epoch: int,
     sizes: Sizes = MAINNET_SIZES,
     threads: int = 1,
-    progress: Callable[[float], None] = lambda _: None,
+    progress: Told = _untold,
     stop: Callable[[], bool] = lambda: False,
+    cache: mmap | None = None,
 ) -> bool:
-    """Make an epoch's full dataset in a file, by several threads; false where it was stopped. The file appears when it is whole."""
+    """Make an epoch's full dataset in a file, which appears when it is whole; false where it was stopped.
+
+    The room on the disk is taken first. Raises BlockingIOError where another process makes the same file, and OSError.
+    """
     size = dataset_size(epoch, sizes)
-    items = size // twin.NODE
-    cache = build_cache(epoch, sizes)
     draft = path.with_name(path.name + ".part")
-    with draft.open("w+b") as file:
-        file.truncate(size)
-        with mmap(file.fileno(), size) as target, ThreadPoolExecutor(threads, thread_name_prefix="dataset") as pool:
-
-            def work(first: int) -> int:
-                if stop():
-                    return 0
-                count = min(_SLICE, items - first)
-                native.fill(cache, target, first, count)
-                return count
-
-            done = 0
-            for count in pool.map(work, range(0, items, _SLICE)):
-                done += count
-                progress(done / items)
-            target.flush()
-        os.fsync(file.fileno())
-    if done < items:
-        draft.unlink()
-        return False
-    draft.replace(path)
+    with draft.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not draft.exists() or not os.path.samestat(os.fstat(file.fileno()), draft.stat()):
+            raise BlockingIOError(f"{path} was made by another process just now")
+        try:
+            _take_room(file, size)
+            with mmap(file.fileno(), size) as target:
+                whole = fill_dataset(target, epoch, sizes, threads, progress, stop, cache)
+                target.flush()
+            os.fsync(file.fileno())
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        if not whole:
+            draft.unlink()
+            return False
+        draft.replace(path)
     return True
 
 
-@contextmanager
-def open_dataset(path: Path, epoch: int, sizes: Sizes = MAINNET_SIZES) -> Iterator[mmap]:
+def _take_room(file: IO[bytes], size: int) -> None:
+    """A file of just this size whose blocks are there: writing into its mapping cannot fail later."""
+    os.ftruncate(file.fileno(), 0)
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        os.ftruncate(file.fileno(), size)
+
+
+def check_dataset(dataset: mmap, cache: mmap, count: int = 64) -> bool:
+    """Whether so many items spread over a dataset, its last among them, are those that the cache makes."""
+    items = len(dataset) // twin.NODE
+    places = {items - 1 - n * (items - 1) // max(1, count - 1) for n in range(count)}
+    return all(native.item(cache, at) == dataset[at * twin.NODE : (at + 1) * twin.NODE] for at in sorted(places))
+
+
+def open_dataset(path: Path, epoch: int, sizes: Sizes = MAINNET_SIZES) -> mmap:
     """A dataset's file, mapped read-only. Raises FileNotFoundError, and ValueError for a file of another size."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -167,5 +216,4 @@ def open_dataset(path: Path, epoch: int, sizes: Sizes = MAINNET_SIZES) -> Iterat
             raise ValueError(
                 f"{path.name} has {size} bytes, the dataset of epoch {epoch} has {dataset_size(epoch, sizes)}"
             )
-        with mmap(file.fileno(), size, access=ACCESS_READ) as mapped:
-            yield mapped
+        return mmap(file.fileno(), size, access=ACCESS_READ)

@@ -5,8 +5,9 @@ The consensus layer that chose blocks on the real networks is not here: whoever 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
 
 from consensus.api import Engine, Exhausted, Purse
 from ledger.api import Draft, Stop
@@ -61,3 +62,14 @@ class Merged:
     def seal(self, block: Any, purse: Purse, stop: Stop) -> Any | None | Exhausted:
         """Proof of work's seal before the merge; after it the block as it is."""
         return self.before.seal(block, purse, stop) if block.header.difficulty else block
+
+    def equipped(self, *tools: Any) -> Self:
+        """Proof of work's engine with what it mines with, where it takes such (ethash.py)."""
+        equip = getattr(self.before, "equipped", None)
+        return self if equip is None else replace(self, before=equip(*tools))
+
+    def prepare(self, height: int, stop: Stop) -> dict[Path, bool]:
+        """What proof of work prepares, where it prepares something."""
+        prepare = getattr(self.before, "prepare", None)
+        files: dict[Path, bool] = {} if prepare is None else prepare(height, stop)
+        return files

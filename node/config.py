@@ -66,6 +66,8 @@ class Config:
     """Address that mined blocks pay; empty: a wallet's, or one of the node's own."""
     threads: int = 0
     """Mining threads; 0: all cores."""
+    ethash_dataset: bool = False
+    """Make the full dataset of Ethash to mine with, however large it is; small ones are made without asking."""
     txindex: bool = True
     blockfilterindex: bool = True
     max_mempool: int = 300

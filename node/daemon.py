@@ -25,7 +25,7 @@ from node.controls import ANYONE, Controls
 from node.env import RealEnv
 from node.halves import Halves, halves_of
 from node.node import Node
-from node.opening import START, USAGE, Opened, StartError, bind_error, explained, indexes_of, opened
+from node.opening import START, USAGE, Opened, StartError, bind_error, equipped, explained, indexes_of, opened
 from node.peering import Peering
 from node.pool_file import read_pool, write_pool
 from node.producer import Purse
@@ -153,13 +153,14 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
         if executor is not None:
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         progress = Progress(env.monotonic, quiet=config.quiet)
+        spec = equipped(found.spec, config, progress)
         with explained():
             node = await env.on_chain(
                 lambda: Node(
-                    found.spec,
+                    spec,
                     env,
                     found.store,
-                    indexes=indexes_of(config, found.spec),
+                    indexes=indexes_of(config, spec),
                     cache=BoundedCache(),
                     executor=executor,
                     progress=progress,
@@ -182,6 +183,8 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
         await _serve(daemon, stack, announce, dev)
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(node.keep_time()), tasks.create_task(peering.run())]
+            if config.ethash_dataset:
+                work.append(tasks.create_task(node.keep_prepared()))
             if config.mine:
                 halves.coins.mine(Purse(_payee(daemon), threads))
             gc.freeze()

@@ -36,6 +36,9 @@ log = logging.getLogger("chainyard.node")
 OLD_BLOCK = 24 * 60 * 60
 """Seconds behind the clock at which a block is history: others have it too, and many more of its kind are still to come."""
 
+PREPARE = 10
+"""Seconds between two looks at what mining will take."""
+
 
 @dataclass(frozen=True, slots=True)
 class PoolChanged:
@@ -135,6 +138,13 @@ class Node:
                 await self.on_chain(self.store.settle)
             if self.chain.waiting:
                 await self.on_chain(lambda: self.chain.tick(self.env.now()))
+
+    async def keep_prepared(self) -> None:
+        """Have what mining the next blocks takes made beside it, where the engine makes such things (large tables)."""
+        prepare = getattr(self.spec.engine, "prepare", None)
+        while prepare is not None and not self.stopping.is_set():
+            await self.env.on_worker(partial(prepare, self.chain.tip.height + 1, self.stopping.is_set))
+            await asyncio.sleep(PREPARE)
 
     def set_clock(self, second: int | None) -> None:
         """Fix the clock at a second, or let it run again, and take in what it has reached. On the chain thread."""

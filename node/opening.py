@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,6 +96,19 @@ def indexes_of(config: Config, spec: ChainSpec) -> tuple[Index, ...]:
             *(AccountIndex(index) for index in accounts),
         )
     return accounts if "ethereum" in spec.rpc else tuple(coins)
+
+
+ETHASH = "ethash"
+"""The folder of datasets, in the chain's."""
+
+
+def equipped(spec: ChainSpec, config: Config, progress: Callable[[str, int, int], None]) -> ChainSpec:
+    """The chain with an engine that has a place for what it mines with, where it needs one."""
+    equip = getattr(spec.engine, "equipped", None)
+    if equip is None:
+        return spec
+    folder = None if config.ephemeral else config.chain_folder / ETHASH
+    return replace(spec, engine=equip(folder, config.ethash_dataset, config.threads or os.cpu_count() or 1, progress))
 
 
 @contextmanager

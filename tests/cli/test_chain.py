@@ -152,3 +152,16 @@ def test_a_folder_in_use_is_not_touched(run: Run, folder: Path, tmp_path: Path) 
         for words in (["verify"], ["reindex"], ["export", tmp_path / "x"], ["import", __file__]):
             found = run("chain", *words, "--json")
             assert found.code == 5 and "lock" in found.error["message"]
+
+
+def test_the_dataset_of_ethash_is_made_and_found_again(run: Run, tmp_path: Path) -> None:
+    call = ("chain", "dataset", "--chain", "ethash-dev", "--datadir", tmp_path, "--json")
+    first, again = run(*call), run(*call)
+    (made,), (found,) = first.json["datasets"], again.json["datasets"]
+    assert made["made"] and not found["made"] and made["file"] == found["file"]
+    assert Path(made["file"]).stat().st_size == made["bytes"] > 4_000_000
+    assert Path(made["file"]).parent == tmp_path / "ethash-dev" / "ethash"
+    assert len(run(*call, "--height", 29_999).json["datasets"]) == 2, "the next epoch is near"
+    assert "checked" in run(*call[:-1]).out
+    for more in (("--chain", "regtest"), ("--height", 10**9)):
+        assert "no dataset" in run(*call, *more).error["message"]

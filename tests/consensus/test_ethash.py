@@ -63,21 +63,21 @@ def test_items_and_hashes_are_the_twins(index: int, work: bytes, nonce: int) -> 
 
 def test_the_full_dataset_gives_what_the_cache_gives(tmp_path: Path) -> None:
     path = tmp_path / "dataset"
-    told: list[float] = []
-    assert build_dataset(path, 2, TINY, threads=3, progress=told.append)
-    assert told[-1] == 1.0
+    told: list[tuple[int, int]] = []
+    assert build_dataset(path, 2, TINY, threads=3, progress=lambda done, of: told.append((done, of)))
+    assert told[-1] == (dataset_size(2, TINY) // 64,) * 2
     assert told == sorted(told)
     assert [p.name for p in tmp_path.iterdir()] == ["dataset"]
     cache, size = build_cache(2, TINY), dataset_size(2, TINY)
-    with open_dataset(path, 2, TINY) as dataset:
-        for nonce in range(20):
-            light = native.hashimoto(cache, size, bytes(32), nonce)
-            assert native.hashimoto(dataset, size, bytes(32), nonce) == light
-            assert twin.hashimoto(dataset, size, bytes(32), nonce) == light
-        expected = native.search(cache, size, bytes(32), boundary(50), 3, 1_000, bytearray(1))
-        assert native.search(dataset, size, bytes(32), boundary(50), 3, 1_000, bytearray(1)) == expected
-    with pytest.raises(ValueError, match="bytes"), open_dataset(path, 3, TINY):
-        pass
+    dataset = open_dataset(path, 2, TINY)
+    for nonce in range(20):
+        light = native.hashimoto(cache, size, bytes(32), nonce)
+        assert native.hashimoto(dataset, size, bytes(32), nonce) == light
+        assert twin.hashimoto(dataset, size, bytes(32), nonce) == light
+    expected = native.search(cache, size, bytes(32), boundary(50), 3, 1_000, bytearray(1))
+    assert native.search(dataset, size, bytes(32), boundary(50), 3, 1_000, bytearray(1)) == expected
+    with pytest.raises(ValueError, match="bytes"):
+        open_dataset(path, 3, TINY)
 
 
 def test_a_dataset_that_was_stopped_leaves_no_file(tmp_path: Path) -> None:
@@ -224,8 +224,16 @@ def ethash_rules() -> rules.AccountRules:
     return rules.OSAKA.evolve("with work", rules.OSAKA.fork, block_reward=2 * 10**18, ommers=True, seals=True)
 
 
-def make_chain(**more: Any) -> AccountChain:
-    return AccountChain(ethash_rules(), Ethash(EASY, TINY, CACHES, **more), difficulty=4)
+def untold(what: str, done: int, of: int) -> None:
+    return None
+
+
+def make_engine() -> Ethash:
+    return Ethash(EASY, TINY, CACHES)
+
+
+def make_chain() -> AccountChain:
+    return AccountChain(ethash_rules(), make_engine(), difficulty=4)
 
 
 def test_blocks_are_mined_sealed_and_judged() -> None:
@@ -256,11 +264,12 @@ def test_an_ommer_without_a_seal_is_refused() -> None:
 
 
 def test_mining_with_a_dataset_gives_seals_that_the_cache_accepts(tmp_path: Path) -> None:
-    path = tmp_path / "epoch-0"
-    assert build_dataset(path, 0, TINY)
-    chain = make_chain(dataset=lambda epoch: path if epoch == 0 else None)
-    for _ in range(11):
+    chain = AccountChain(ethash_rules(), make_engine().equipped(tmp_path, False, 2, untold), difficulty=4)
+    for _ in range(31):
         chain.mine()
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        f"dataset-{seed_hash(e)[:8].hex()}-{dataset_size(e, TINY)}" for e in (2, 3)
+    )
 
 
 def test_a_stopped_engine_makes_no_block() -> None:

@@ -23,7 +23,7 @@ from tests.scenarios.conftest import NetMaker
 pytestmark = [pytest.mark.scenario, pytest.mark.timeout(1_200)]
 KILLS = 20 if os.environ.get("CHAINYARD_ALL") else 4
 PATIENCE = 120.0
-"""Seconds; a block takes one of a whole core."""
+"""Seconds."""
 RICH = "0x" + "d1" * 20
 LOSER, WINNER = "0x" + "a1" * 20, "0x" + "b1" * 20
 REWARD = 2 * 10**18
