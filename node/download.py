@@ -15,8 +15,8 @@ from primitives.errors import Missing, Premature, Refused
 
 BATCH = 512
 """How many blocks of the best chain are read from the index at a time."""
-SLICE = 32
-"""The same of a claimed chain: a few requests' worth."""
+SLICE = 128
+"""The same of a claimed chain: some requests' worth."""
 PARKED_SECONDS = 60.0
 
 
@@ -42,6 +42,8 @@ class Download:
         self._target: Entry[Any] | None = None
         self._top = 0
         self._dirty = True
+        self._holes = 0
+        """How often a block that was asked for did not come, or did not fit: claims are gone through from their start again."""
 
     @property
     def busy(self) -> bool:
@@ -164,15 +166,28 @@ class Download:
             return []
         if known.invalid or known.status & Status.BODY:
             return []
+        if peer.claim_of != (best.hash, self._holes):
+            peer.claim_of, peer.claim_top = (best.hash, self._holes), self.view.fork_height(best)
+            peer.claim.clear()
         found: list[bytes] = []
         room = self.limits.in_flight - len(peer.flights)
-        start = self.view.fork_height(best) + 1
-        for height in range(start, min(best.height + 1, start + self.limits.window), SLICE):
-            entries = self.view.ancestors(best, height, SLICE)
-            found += [e.hash for e in entries if self._is_free(e, peer, now)]
-            if len(found) >= room:
-                break
-        return found[:room]
+        while len(found) < room and (peer.claim or self._claim_more(peer, best)):
+            entry = self.view.entry(peer.claim.popleft())
+            if entry is not None and self._is_free(entry, peer, now):
+                found.append(entry.hash)
+        return found
+
+    def _claim_more(self, peer: SyncPeer, best: Entry[Any]) -> bool:
+        """Read on in the chain that a peer claims to have; whether there was more, within the window."""
+        last = min(best.height, self.view.fork_height(best) + self.limits.window)
+        entries = (
+            self.view.ancestors(best, peer.claim_top + 1, min(SLICE, last - peer.claim_top))
+            if peer.claim_top < last
+            else ()
+        )
+        peer.claim_top += len(entries)
+        peer.claim.extend(e.hash for e in entries)
+        return bool(entries)
 
     def _shared_height(self, best: Entry[Any], target: Entry[Any]) -> int:
         """Up to which height a peer's chain is the plan's."""
@@ -232,6 +247,7 @@ class Download:
     def judged(self, event: BlockJudged, now: float) -> list[Action]:
         """The chain has judged a block: it leaves the plan, or is asked of somebody else."""
         self._judging_bytes -= self.judging.pop(event.hash, 0)
+        self._holes += event.error is not None
         peer = self.peers.get(event.peer)
         if isinstance(event.error, Missing | Premature):
             self.parked = {h: t for h, t in self.parked.items() if t > now}
@@ -268,11 +284,13 @@ class Download:
         for kind, digest in items:
             if kind & ~WITNESS_FLAG != 1 and self._landed(peer, digest):
                 peer.refused.add(digest)
+                self._holes += 1
         return self.schedule(now)
 
     def left(self, peer: SyncPeer) -> None:
         """A peer is gone: what it owed is asked of others, and blocks that waited, perhaps its own, may be asked for again."""
         self.parked.clear()
+        self._holes += 1
         for digest in list(peer.flights):
             self._landed(peer, digest)
 
@@ -295,8 +313,11 @@ class Download:
                     self._landed(peer, digest)
                     peer.refused.add(digest)
                 peer.stalling_since = -1.0
+                self._holes += 1
                 if not peer.info.whitelisted:
                     actions.append(Disconnect(peer.id, reason))
-        if not self.busy and self.view.best.weight > self.view.tip.weight:
-            self._dirty = True  # nothing is under way, yet something is missing
+        if not self.busy:
+            self._holes += 1
+            if self.view.best.weight > self.view.tip.weight:
+                self._dirty = True  # nothing is under way, yet something is missing
         return actions + self.schedule(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,9 @@ class SyncPeer:
         "best",
         "block_at",
         "checking",
+        "claim",
+        "claim_of",
+        "claim_top",
         "flights",
         "greeted",
         "id",
@@ -95,6 +99,10 @@ class SyncPeer:
         self.flights: dict[bytes, float] = {}
         self.refused = RecentSet(50)
         """Blocks that it brought in a form that is refused: not asked of it again."""
+        self.claim: deque[bytes] = deque()
+        """Blocks of its own chain that are to be asked of it, where headers prove nothing; see download.py."""
+        self.claim_of: tuple[bytes, int] = (b"", -1)
+        self.claim_top = 0
         self.stalling_since = -1.0
         self.unconnecting = 0
         self.twins = 0

@@ -36,6 +36,14 @@ class Layer:
             self.keys.setdefault(key[:1], []).append(key)
         self.values[key] = value
 
+    @classmethod
+    def over(cls, older: Layer, newer: Layer) -> Layer:
+        """Two layers as a new one; views may still hold both."""
+        both = cls()
+        both.join(older)
+        both.join(newer)
+        return both
+
     def join(self, later: Layer) -> None:
         """Make the changes of a later commit too; a key may stand in its list twice then."""
         self.values.update(later.values)
@@ -97,6 +105,13 @@ class DeferredUpdate(DeferredView):
         self._own.set(fit(key), None)
 
 
+def _stacked(top: Layer, below: tuple[Layer, ...]) -> tuple[Layer, ...]:
+    """A layer over others; those not much larger than what lies over them are joined with it, so that a view has few to look through."""
+    while below and len(below[0].values) < 2 * len(top.values):
+        top, below = Layer.over(below[0], top), below[1:]
+    return (top, *below)
+
+
 class Deferred:
     """A Store over another one, which belongs to it. One thread writes; any may read."""
 
@@ -105,7 +120,7 @@ class Deferred:
         self._layers: tuple[Layer, ...] = ()
         self._held = Layer()
         """The layers as one: what the next update reads, and what is written in the end."""
-        self._bytes = 0
+        self._bytes = self._commits = 0
         self._turn = Lock()
 
     @property
@@ -134,7 +149,7 @@ class Deferred:
     def update(self) -> Iterator[KV]:
         """The one write transaction. Raises SystemFault where the disk is full, before anything is changed or at the end."""
         batch = self.durability is Durability.BATCH
-        if not batch or len(self._layers) >= MOST_COMMITS or self._bytes >= MOST_BYTES:
+        if not batch or self._commits >= MOST_COMMITS or self._bytes >= MOST_BYTES:
             self.settle()
         if not batch:
             with self._base.update() as kv:
@@ -144,8 +159,10 @@ class Deferred:
         with self._base.view() as kv:
             yield DeferredUpdate(kv, own, self._held)
         if own.values:
+            layers = _stacked(own, self._layers)
             with self._turn:
-                self._layers = (own, *self._layers)
+                self._layers = layers
+            self._commits += 1
             self._held.join(own)
             self._bytes += sum([len(key) + len(value or b"") for key, value in own.values.items()])
 
@@ -159,7 +176,7 @@ class Deferred:
         with self._turn:
             self._layers = ()
         self._held = Layer()
-        self._bytes = 0
+        self._bytes = self._commits = 0
 
     def close(self) -> None:
         """Write what is held, and close the base."""
