@@ -14,11 +14,15 @@ from typing import Any
 
 import click
 
+from cli.node import DEFAULT_CHAIN
 from cli.output import MACHINE, USAGE, CliError, call, emit, json_option, net_root, program, table
 from node.client import NoConnection
 from node.rpc.errors import RpcError
 from node.testnet import NetError, Testnet
 
+DEV_ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
+"""The first account of local chains, as Anvil's."""
+STAKE_CHAINS = ("twin-stake", "stake-dev", "peercoin-regtest")
 _COLUMNS = ("name", "running", "height", "tip", "peers", "mempool", "port", "bitcoin_rpc_port", "error")
 
 
@@ -51,19 +55,22 @@ def net() -> None:
 
 @net.command()
 @click.option("-n", "count", type=click.IntRange(1, 32), default=None, help="How many nodes (3).")
-@click.option("--chain", default="regtest", show_default=True)
+@click.option(
+    "--chain", default=None, help="Name of a chain, or a .toml file that describes one (twin; with stakers twin-stake)."
+)
 @click.option(
     "--stakers",
     type=click.IntRange(1, 16),
     default=None,
-    help="So many nodes more, with coins that stake (--chain stake-dev).",
+    help="So many nodes more, with coins that stake (twin-stake, stake-dev, peercoin-regtest).",
 )
 @click.option("--fresh", is_flag=True, help="Delete what was there before.")
 @datadir_option
-def up(count: int | None, chain: str, stakers: int | None, fresh: bool, datadir: Path | None) -> None:
+def up(count: int | None, chain: str | None, stakers: int | None, fresh: bool, datadir: Path | None) -> None:
     """Start the network; the one that was there goes on. With stakers, the first node is the miner that pays them."""
-    if stakers is not None and chain not in ("stake-dev", "peercoin-regtest") and not chain.endswith(".toml"):
-        raise CliError(f"{chain} has no proof of stake", USAGE, "add --chain stake-dev")
+    chain = chain or ("twin-stake" if stakers else DEFAULT_CHAIN)
+    if stakers is not None and chain not in STAKE_CHAINS and not chain.endswith(".toml"):
+        raise CliError(f"{chain} has no proof of stake", USAGE, "leave --chain out, or add --chain stake-dev")
     root = net_root(datadir)
     with _clear_errors():
         if fresh:
@@ -78,7 +85,9 @@ def up(count: int | None, chain: str, stakers: int | None, fresh: bool, datadir:
         if network.stakers:
             _let_stake(network, new)
         rows = network.status()
+        sides = network.client(network.members[0]).call("getlocalinfo")
     state = {"chain": network.chain, "datadir": str(root), "nodes": rows, "stakers": network.stakers}
+    state |= {name: sides[name] for name in ("coins", "accounts", "dev_edits")}
     emit(state, lambda r: _banner(r, datadir))
 
 
@@ -97,22 +106,30 @@ def _banner(state: dict[str, Any], datadir: Path | None) -> str:
     first, chain, stakers = state["nodes"][0], Path(state["chain"]).stem, state["stakers"]
     me, where = program(), f" --datadir {datadir}" if datadir else ""
     cookie = Path(state["datadir"]) / "node1" / chain / ".cookie"
-    return "\n".join(
-        [
-            f"Chainyard: {len(state['nodes'])} nodes of {state['chain']} in {state['datadir']}",
-            "",
-            table(state["nodes"], ("name", "height", "peers", "port", "bitcoin_rpc_port")),
-            "",
-            "Next:",
-            *([f"  {me} wallet stake status --node {stakers[0]}{where}", f"  {me} mint 10{where}"] if stakers else []),
-            f"  {me} wallet create alice --node node1{where}",
-            f"  {me} net mine 101 --wallet alice{where}",
-            f"  {me} net status{where}",
-            f"  {me} rpc --node node1{where} getblockchaininfo",
-            f'  curl --user "$(cat \'{cookie}\')" --data \'{{"method":"getblockcount"}}\' http://127.0.0.1:{first["bitcoin_rpc_port"]}/',
-            f"  {me} net down{where}",
-        ]
-    )
+    coins, ether = state["coins"], state["accounts"]
+    ports = ("bitcoin_rpc_port", *(("ethereum_rpc_port",) if ether else ()))
+    lines = [
+        f"Chainyard: {len(state['nodes'])} nodes of {state['chain']} in {state['datadir']}",
+        "",
+        table(state["nodes"], ("name", "height", "peers", "port", *ports)),
+        "",
+        "Next:",
+    ]
+    if stakers:
+        lines += [f"  {me} wallet stake status --node {stakers[0]}{where}", f"  {me} mint 10{where}"]
+    if ether:
+        lines.append(f"  export ETH_RPC_URL=http://127.0.0.1:{first['ethereum_rpc_port']}")
+        if state["dev_edits"]:
+            lines.append(f"  {me} account balance {DEV_ACCOUNT}")
+    if coins:
+        lines += [f"  {me} wallet create alice --node node1{where}", f"  {me} net mine 101 --wallet alice{where}"]
+        lines.append(f"  {me} rpc --node node1{where} getblockchaininfo")
+        question = '{"method":"getblockcount"}'
+        url = f"http://127.0.0.1:{first['bitcoin_rpc_port']}/"
+        lines.append(f"  curl --user \"$(cat '{cookie}')\" --data '{question}' {url}")
+    else:
+        lines.append(f"  {me} net mine 3{where}")
+    return "\n".join([*lines, f"  {me} net status{where}", f"  {me} net down{where}"])
 
 
 @net.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from cli.output import USAGE, CliError, emit, json_option
 
 ENGINES = {"sha256d": "twin", "ethash": "twin-ethash", "stake": "twin-stake"}
 """The twin chain by its engine."""
+DEFAULT_CHAIN = "twin"
+"""Of `chainyard dev` and `chainyard net up`: both worlds on one chain."""
 
 
 def _settings(command: Any) -> Any:
@@ -122,6 +125,8 @@ def run(settings: dict[str, Any], dev: bool, config_out: Path | None = None) -> 
         config = load(settings, os.environ, Path.cwd())
     except ConfigError as e:
         raise CliError(str(e), USAGE) from e
+    if dev and "chain" not in config.origins:
+        config = replace(config, chain=DEFAULT_CHAIN)
 
     def announce(state: dict[str, Any]) -> None:
         if config_out is not None:

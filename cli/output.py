@@ -103,7 +103,7 @@ def json_option(command: Any) -> Any:
 def node_options(command: Any) -> Any:
     """Give a command the options that find a node, and `--json`."""
     options = (
-        click.option("--chain", default=None, help="Chain of the node (regtest)."),
+        click.option("--chain", default=None, help="Chain of the node; without it, the one that was started last."),
         click.option("--datadir", type=click.Path(path_type=Path), default=None, help="Data directory of the node."),
         click.option("--node", "member", default=None, help="A node of the local network, by name."),
         click.option("--rpc-url", default=None, help="http://user:password@host:port"),
@@ -132,7 +132,10 @@ def connect(
     )
     try:
         if member is None:
-            return RpcClient(endpoint_of(config.chain_folder), wallet)
+            folder = config.chain_folder
+            if chain is None and "CHAINYARD_CHAIN" not in os.environ:
+                folder = _running(config.root) or folder
+            return RpcClient(endpoint_of(folder), wallet)
     except NoConnection:
         pass
     try:
@@ -147,6 +150,14 @@ def connect(
         NO_CONNECTION,
         "start one with `chainyard dev` or `chainyard net up`, or name it with --rpc-url",
     )
+
+
+def _running(root: Path) -> Path | None:
+    """The folder of the chain whose node was started last, of those that say that they run."""
+    from node.client import RUN_FILE
+
+    found = sorted(root.glob(f"*/{RUN_FILE}"), key=lambda p: p.stat().st_mtime)
+    return found[-1].parent if found else None
 
 
 def program() -> str:

@@ -46,6 +46,8 @@ class ControlService:
         """Where the Ethereum-style RPC is, where there is one."""
         self.accounts: tuple[CoinKey, ...] = ()
         """Keys of the coin side that were funded at the start."""
+        self.mnemonic = ""
+        """The phrase behind all of them."""
         self.automine = False
         self.interval = 0.0
         self._listening: Callable[[], None] | None = None
@@ -111,7 +113,10 @@ class ControlService:
         spec = self.node.spec
         if not spec.dev_edits:
             return
-        from node.dev_keys import coin_keys, dev_keys  # loads the account side
+        from chains.ethereum import DEV_PHRASE  # loads the account side
+        from node.dev_keys import coin_keys, dev_keys
+
+        self.mnemonic = DEV_PHRASE
 
         coins = "bitcoin" in spec.rpc
         self.accounts = tuple(coin_keys(spec.addresses, count=count)) if coins else ()
@@ -126,4 +131,7 @@ class ControlService:
 
     def report(self) -> dict[str, Any]:
         """The facts for --json and --config-out."""
-        return {"coin_accounts": [{"address": k.address, "wif": k.wif} for k in self.accounts]} if self.accounts else {}
+        found: dict[str, Any] = {"mnemonic": self.mnemonic} if self.mnemonic else {}
+        if self.accounts:
+            found["coin_accounts"] = [{"address": k.address, "wif": k.wif} for k in self.accounts]
+        return found

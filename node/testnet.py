@@ -186,6 +186,7 @@ class Testnet:
                     stderr=errors,
                     start_new_session=True,
                     cwd=_HERE,
+                    env=_environment(),
                 )
             self.members[at] = replace(member, pid=process.pid)
             started.append((process, self.members[at]))
@@ -355,7 +356,7 @@ class Testnet:
         rows = []
         for member in self.members:
             row: dict[str, Any] = {"name": member.name, "running": member.running, "port": member.port}
-            row["bitcoin_rpc_port"] = member.bitcoin_rpc_port
+            row |= {"bitcoin_rpc_port": member.bitcoin_rpc_port, "ethereum_rpc_port": member.ethereum_rpc_port}
             if member.running:
                 try:
                     replies = self.client(member).batch(
@@ -375,6 +376,12 @@ class Testnet:
 
 
 _HERE = Path(__file__).resolve().parents[1]
+
+
+def _environment() -> dict[str, str]:
+    """This process's, without what would lead a node to other packages of the same names."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONSAFEPATH")}
+    return {**kept, "PYTHONPATH": str(_HERE)}
 
 
 def _reaped(member: Member) -> bool:

@@ -189,7 +189,9 @@ def test_stop_by_rpc_and_by_the_command(place: Place) -> None:
 
 
 def test_the_banner_of_dev_names_the_chain_and_what_to_do_next(place: Place) -> None:
-    node = place.popen("dev", "--port", 0, "--bitcoin-rpc-port", 0, "--config-out", place.root / "dev.json")
+    node = place.popen(
+        "dev", "--chain", "regtest", "--port", 0, "--bitcoin-rpc-port", 0, "--config-out", place.root / "dev.json"
+    )
     assert wait_for(lambda: (place.root / "dev.json").exists() or node.process.poll() is not None, 60)
     assert wait_for(lambda: "height 0" in node.log, 30), node.log
     node.interrupt()
@@ -201,9 +203,10 @@ def test_the_banner_of_dev_names_the_chain_and_what_to_do_next(place: Place) -> 
     assert not place.datadir.exists(), "a chain in memory leaves nothing behind"
 
 
-def test_the_commands_of_the_banner_work(place: Place) -> None:
+@pytest.mark.parametrize(("chain", "height"), [("regtest", 102), ("twin", 2)])
+def test_the_commands_of_the_banner_work(place: Place, chain: str, height: int) -> None:
     """What `chainyard dev` prints can be copied as it stands."""
-    node = place.popen("dev", "--port", 0, "--bitcoin-rpc-port", 0)
+    node = place.popen("dev", "--chain", chain, "--port", 0, "--bitcoin-rpc-port", 0, "--ethereum-rpc-port", 0)
     assert node.process.stdout is not None
     lines: list[str] = []
     for raw in node.process.stdout:
@@ -218,11 +221,11 @@ def test_the_commands_of_the_banner_work(place: Place) -> None:
         ["bash", "-c", script], capture_output=True, text=True, timeout=120, env=environment(place.datadir), cwd=place.root
     )  # fmt: skip
     assert found.returncode == 0, found.stderr
-    assert re.search(r"height +101", found.stdout), found.stdout
+    assert re.search(rf"height +{height}\b", found.stdout), found.stdout
     if shutil.which("curl"):
         curl = next(line.strip() for line in lines if line.strip().startswith("curl"))
         answer = subprocess.run(["bash", "-c", curl], capture_output=True, text=True, timeout=60)
-        assert json.loads(answer.stdout)["result"] == 101
+        assert json.loads(answer.stdout)["result"] == height
 
 
 def test_exit_codes(place: Place) -> None:
@@ -283,7 +286,9 @@ def test_what_version_and_dev_load(place: Place) -> None:
     version = imported(place, "--version")
     assert {m for m in version if m.split(".")[0] in OURS} <= {"cli", "cli.main", "cli.output"}
     assert not version & {"aiohttp", "orjson", "lmdb", "coincurve", "asyncio"}
-    dev = imported(place, "dev", "--port", "0", "--bitcoin-rpc-port", "0", stop_after="height 0, tip")
+    dev = imported(
+        place, "dev", "--chain", "regtest", "--port", "0", "--bitcoin-rpc-port", "0", stop_after="height 0, tip"
+    )
     assert "node.daemon" in dev
     loaded = sorted(m for m in dev if any(m == h or m.startswith(h + ".") for h in HEAVY))
     assert not loaded, loaded
