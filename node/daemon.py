@@ -232,7 +232,7 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
         more[ControlService] = given(local)
         families += ("local", "local-account") if local.dev is not None else ("local",)
     dispatcher = bitcoin_dispatcher(coins, daemon.peering, daemon, more, families, _allowed(config))
-    dispatcher.on_call = log_call(logging.INFO if sys.stderr.isatty() and not config.quiet else logging.DEBUG)
+    dispatcher.on_call = told = log_call(logging.INFO if sys.stderr.isatty() and not config.quiet else logging.DEBUG)
     server = BitcoinServer(env, dispatcher, credentials)
     port = network.bitcoin_rpc_port if config.bitcoin_rpc_port is None else config.bitcoin_rpc_port
     if dev and "bitcoin" not in node.spec.rpc and config.bitcoin_rpc_port is None:
@@ -244,6 +244,7 @@ async def _serve(daemon: Daemon, stack: AsyncExitStack, announce: Announce, dev:
     stack.push_async_callback(server.stop)
     daemon.server = server
     if daemon.accounts is not None:
+        daemon.accounts.dispatcher.on_call = told
         await _serve_accounts(daemon, daemon.accounts, stack)
         if local is not None:
             local.ethereum_rpc = f"http://{config.rpc_host}:{daemon.accounts.port}"

@@ -5,7 +5,7 @@ Whether the header is lawful was asked before; whether ommers are, is asked by t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,6 +72,7 @@ class BlockRun:
 
     __slots__ = (
         "blob_gas_left", "blob_gas_used", "context", "gas_left", "header", "outcomes", "receipts", "requests", "rules", "schedule", "state",
+        "stop",
     )  # fmt: skip
 
     def __init__(
@@ -88,6 +89,8 @@ class BlockRun:
         self.blob_gas_used = 0
         self.receipts: list[Receipt] = []
         self.outcomes: list[Outcome] = []
+        self.stop: Sized = ()
+        """Ends what is executed once it is not empty: of runs whose state is thrown away."""
         self.requests: list[tuple[int, bytes]] = []
         """What the block asks of consensus, known once it is closed."""
 
@@ -127,7 +130,7 @@ class BlockRun:
 
     def apply(self, tx: EthereumTransaction, tracer: Tracer | None = None) -> Receipt:
         """Apply a transaction that is known to be lawful here."""
-        outcome = execute(tx, self.state, self.context, self.rules, tracer)
+        outcome = execute(tx, self.state, self.context, self.rules, tracer, self.stop)
         self.gas_left -= outcome.gas_used
         blob_gas = fees.blob_gas(tx)
         self.blob_gas_left -= blob_gas
@@ -184,7 +187,7 @@ class BlockRun:
             return None
         state.begin_transaction((contract,))
         message = Message(SYSTEM, contract, SYSTEM_GAS, 0, data)
-        result = run(message, state, self.context, TxContext(SYSTEM), fork)
+        result = run(message, state, self.context, TxContext(SYSTEM), fork, stop=self.stop)
         state.end_transaction(fork.clears_empty)
         return result
 

@@ -5,6 +5,7 @@ Knows no block but its context. Messages are geth's (core/error.go, core/state_t
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,11 +138,16 @@ def check_state(tx: EthereumTransaction, state: State, block: BlockContext, rule
 
 
 def execute(
-    tx: EthereumTransaction, state: State, block: BlockContext, rules: AccountRules, tracer: Tracer | None = None
+    tx: EthereumTransaction,
+    state: State,
+    block: BlockContext,
+    rules: AccountRules,
+    tracer: Tracer | None = None,
+    stop: Sized = (),
 ) -> Outcome:
     """Run a transaction that `check_form` and `check_state` let pass, and end it in the state.
 
-    Calls that are no transactions (eth_call) run here too, with a gas price of zero and unchecked.
+    Calls that are no transactions (eth_call) run here too, with a gas price of zero and unchecked; they may be stopped (vm/evm).
     """
     fork, sender = rules.fork, tx.sender
     price = block.base_fee + fees.effective_tip(tx, block.base_fee) if rules.fee_market else tx.fee_cap
@@ -162,7 +168,7 @@ def execute(
         state.warm_address(delegate)
     creates = tx.to is None
     message = Message(sender, target, gas, tx.value, tx.data, creates, kind=_CREATE if creates else _CALL)
-    result = run(message, state, block, TxContext(sender, price, tx.blob_hashes), fork, tracer)
+    result = run(message, state, block, TxContext(sender, price, tx.blob_hashes), fork, tracer, stop)
 
     used = tx.gas_limit - result.gas_left
     used -= min(used // fork.refund_quotient, state.refund)

@@ -5,7 +5,7 @@ It reads a snapshot and knows no JSON but that of errors. Source of the words an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,6 +44,8 @@ class Scene:
     context: BlockContext
     rules: AccountRules
     overrides: Overrides
+    stop: Sized = ()
+    """Ends what runs here once it is not empty (Allowance)."""
 
     def world(self) -> State:
         """The accounts, with what is pretended of them; a new one for each run."""
@@ -106,7 +108,11 @@ def with_precompiles_moved(fork: Fork, overrides: Overrides) -> Fork:
 
 
 def scene_at(
-    at: Snapshot, ref: BlockRef, overrides: Overrides | None = None, block: BlockOverride | None = None
+    at: Snapshot,
+    ref: BlockRef,
+    overrides: Overrides | None = None,
+    block: BlockOverride | None = None,
+    stop: Sized = (),
 ) -> Scene:
     """The block that a call is to see. Raises RpcError."""
     entry = required_entry(at, ref)
@@ -121,7 +127,7 @@ def scene_at(
     if overrides:
         fork = with_precompiles_moved(rules.fork, overrides)
         rules = replace(rules, fork=fork) if fork is not rules.fork else rules
-    return Scene(at, header, context, rules, overrides or {})
+    return Scene(at, header, context, rules, overrides or {}, stop)
 
 
 def overridden(context: BlockContext, o: BlockOverride) -> BlockContext:
@@ -187,10 +193,11 @@ def run_call(
 ) -> Outcome:
     """Carry it out. Raises RpcError where it could not even begin."""
     state = scene.world() if state is None else state
-    limit = min(GAS_CAP if call.gas is None else call.gas, GAS_CAP) if gas is None else gas
+    wanted = call.gas if gas is None else gas
+    limit = GAS_CAP if wanted is None else min(wanted, GAS_CAP)
     tx, context = message_of(call, scene, state, limit)
     check_call(tx, context, scene.rules, state)
-    return execute(tx, state, context, scene.rules, tracer)
+    return execute(tx, state, context, scene.rules, tracer, scene.stop)
 
 
 def check_call(tx: EthereumTransaction, context: BlockContext, rules: AccountRules, state: State) -> None:

@@ -24,8 +24,7 @@ from node.rpc import (
 )
 from node.rpc.api import Control, Peers
 from node.rpc.dispatch import Call
-from node.rpc.errors import INVALID_PARAMS
-from node.rpc.ethereum_dispatch import EthereumDispatcher, EthereumRegistry, translate
+from node.rpc.ethereum_dispatch import EthereumDispatcher, EthereumRegistry
 from node.rpc.ethereum_mining_methods import WorkTable
 from node.rpc.ethereum_session import Session
 from node.rpc.events import Events
@@ -82,6 +81,4 @@ def ethereum_dispatcher(
         Snapshot: snapshot,
         Session: session,
     }
-    return EthereumDispatcher(
-        EthereumRegistry(("ethereum",)), node.env, providers, translate=translate, bad_params=INVALID_PARAMS
-    )
+    return EthereumDispatcher(EthereumRegistry(("ethereum",)), node.env, providers)

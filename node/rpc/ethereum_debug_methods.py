@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 from ledger.account.block import BlockRun
 from ledger.account.state import State
 from ledger.account.transaction import Outcome
 from node.node import Snapshot
+from node.rpc.ethereum_allowance import SECONDS, Allowance
 from node.rpc.ethereum_call_params import BlockOverride, CallParam, Overrides, block_override, overrides
-from node.rpc.ethereum_calls import message_of, run_call, scene_at
+from node.rpc.ethereum_calls import GAS_CAP, message_of, run_call, scene_at
 from node.rpc.ethereum_json import Json, hexed
 from node.rpc.ethereum_lookup import block_at, entry_at, find_mined, ledger_of, server_error
 from node.rpc.ethereum_params import LATEST, Address, Block, BlockNumber, BlockRef, Digest, Number, Word, wrong
@@ -22,13 +25,20 @@ from primitives.ethereum_directives import decode_edits
 from primitives.ethereum_tx import EthereumTransaction
 from storage.kv import Journal
 from vm.evm.addresses import contract_address
-from vm.evm.api import Tracer
+from vm.evm.api import Cancelled, Tracer
 from vm.evm.tracers.calls import CallTracer
 from vm.evm.tracers.prestate import PrestateTracer
 from vm.evm.tracers.selectors import SelectorTracer
 from vm.evm.tracers.steps import StepTracer
 
+T = TypeVar("T")
+
 MOST_STEPS = 1_000_000
+MOST_SECONDS = 300.0
+"""However long a client would wait."""
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0}
+_PART = re.compile(r"(\d{1,9}(?:\.\d{0,9})?)(ns|us|µs|ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_PART.pattern}){{1,8}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class TraceOptions:
     storage: bool = True
     return_data: bool = False
     limit: int = 0
+    timeout: float = SECONDS
+    """Of each transaction."""
     state: Overrides | None = None
     block: BlockOverride | None = None
 
@@ -72,9 +84,17 @@ def trace_options(value: Any, name: str) -> TraceOptions:
         get("disableStorage") is not True,
         get("enableReturnData") is True or get("disableReturnData") is False,
         limit,
+        SECONDS if get("timeout") is None else _seconds(get("timeout")),
         None if get("stateOverrides") is None else overrides(get("stateOverrides")),
         None if get("blockOverrides") is None else block_override(get("blockOverrides")),
     )
+
+
+def _seconds(value: Any) -> float:
+    """A duration as Go writes it: 10s, 1m30s, 500ms."""
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        raise wrong(f"timeout must be a duration such as 10s, not {str(value)[:40]!r}")
+    return min(MOST_SECONDS, sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(value)))
 
 
 Options = Annotated[TraceOptions, trace_options]
@@ -120,8 +140,18 @@ class Watch:
         return found
 
 
-def replay(at: Snapshot, block: EthereumBlock, only: int | None, options: TraceOptions) -> list[Json]:
-    """Run a block again on its parent's state, watching all of its transactions or one."""
+def in_time(work: Callable[[], T]) -> T:
+    """What was executed, or geth's word where its time was over. Raises RpcError."""
+    try:
+        return work()
+    except Cancelled:
+        raise server_error("execution timeout") from None
+
+
+def replay(
+    at: Snapshot, block: EthereumBlock, only: int | None, options: TraceOptions, allowance: Allowance
+) -> list[Json]:
+    """Run a block again on its parent's state, watching all of its transactions or one. Raises RpcError."""
     parent = at.view.entry(block.header.parent)
     if parent is None:
         raise server_error("genesis is not traceable")
@@ -135,7 +165,9 @@ def replay(at: Snapshot, block: EthereumBlock, only: int | None, options: TraceO
             work.apply(tx)
             continue
         watch = Watch(options, tx, state, block.header.coinbase, len(work.logs))
-        work.apply(tx, watch.watched)
+        allowance.renew(options.timeout)
+        work.stop = allowance
+        in_time(partial(work.apply, tx, watch.watched))
         found.append({"txHash": hexed(tx.id), "result": watch.json(work.outcomes[-1])})
         if only is not None:
             break
@@ -143,41 +175,44 @@ def replay(at: Snapshot, block: EthereumBlock, only: int | None, options: TraceO
 
 
 @rpc("debug_traceTransaction", "ethereum", "debug", cost="heavy")
-def trace_transaction(at: Snapshot, hash: Digest, options: Options = PLAIN) -> Any:
+def trace_transaction(at: Snapshot, allowance: Allowance, hash: Digest, options: Options = PLAIN) -> Any:
     """Run a mined transaction again and tell each step, or what a tracer (callTracer, prestateTracer, 4byteTracer) finds."""
     found = find_mined(at, hash)
     if found is None:
         raise server_error("transaction not found")
-    return replay(at, found.block, found.index, options)[0]["result"]
+    return replay(at, found.block, found.index, options, allowance)[0]["result"]
 
 
 @rpc("debug_traceBlockByNumber", "ethereum", "debug", cost="heavy")
-def trace_by_number(at: Snapshot, block: BlockNumber, options: Options = PLAIN) -> list[Json]:
+def trace_by_number(at: Snapshot, allowance: Allowance, block: BlockNumber, options: Options = PLAIN) -> list[Json]:
     """Trace all transactions of a block."""
     found = block_at(at, block)
     if found is None:
         raise server_error(f"block #{block.number} not found")
-    return replay(at, found, None, options)
+    return replay(at, found, None, options, allowance)
 
 
 @rpc("debug_traceBlockByHash", "ethereum", "debug", cost="heavy")
-def trace_by_hash(at: Snapshot, hash: Digest, options: Options = PLAIN) -> list[Json]:
+def trace_by_hash(at: Snapshot, allowance: Allowance, hash: Digest, options: Options = PLAIN) -> list[Json]:
     """Trace all transactions of a block."""
     found = block_at(at, BlockRef(hash=hash))
     if found is None:
         raise server_error(f"block {hexed(hash)} not found")
-    return replay(at, found, None, options)
+    return replay(at, found, None, options, allowance)
 
 
 @rpc("debug_traceCall", "ethereum", "debug", cost="heavy")
-def trace_call(at: Snapshot, transaction: CallParam, block: Block = LATEST, options: Options = PLAIN) -> Any:
+def trace_call(
+    at: Snapshot, allowance: Allowance, transaction: CallParam, block: Block = LATEST, options: Options = PLAIN
+) -> Any:
     """Trace a call that is no transaction, on the state of a block."""
-    scene = scene_at(at, block, options.state, options.block)
+    allowance.renew(options.timeout)
+    scene = scene_at(at, block, options.state, options.block, allowance)
     state = scene.world()
-    gas = transaction.gas if transaction.gas is not None else scene.context.gas_limit
+    gas = min(scene.context.gas_limit if transaction.gas is None else transaction.gas, GAS_CAP)
     tx, _ = message_of(transaction, scene, state, gas)
     watch = Watch(options, tx, state, scene.context.coinbase, 0)
-    return watch.json(run_call(transaction, scene, gas, watch.watched, state))
+    return watch.json(in_time(lambda: run_call(transaction, scene, gas, watch.watched, state)))
 
 
 @rpc("debug_storageRangeAt", "ethereum", "debug", cost="heavy")

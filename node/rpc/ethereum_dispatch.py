@@ -9,12 +9,15 @@ from typing import Any
 
 import orjson
 
-from node.rpc.dispatch import Call, Dispatcher, encode_reply
+from node.rpc.dispatch import Call, Dispatcher, Provider, encode_reply
 from node.rpc.errors import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, RpcError
+from node.rpc.ethereum_allowance import SECONDS, Allowance, Allowances
 from node.rpc.ethereum_json import checksummed
 from node.rpc.params import coerce
 from node.rpc.registry import Method, Registry
+from primitives.env import Env
 from primitives.errors import ChainError, DecodeError, Missing, RuleError, SystemFault
+from vm.evm.api import Cancelled
 
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}(?![0-9a-f])")
 _MISSING = object()
@@ -68,7 +71,17 @@ def argument(place: int, name: str, why: str) -> str:
 
 
 class EthereumDispatcher(Dispatcher):
-    """Answers JSON-RPC 2.0."""
+    """Answers JSON-RPC 2.0. What its methods execute has an allowance of time."""
+
+    def __init__(self, registry: EthereumRegistry, env: Env, providers: Mapping[Any, Provider]) -> None:
+        super().__init__(registry, env, providers, translate=translate, bad_params=INVALID_PARAMS)
+        self._allowances = Allowances(env.monotonic, lambda: bool(self.active))
+        self.providers = {**providers, Allowance: self._allowances.provide}
+
+    async def run(self, method: Method, params: Any, call: Call) -> Any:
+        """Call a method. Raises RpcError."""
+        self._allowances.watch()
+        return await super().run(method, params, call)
 
     async def one(self, request: Any, call: Call) -> tuple[dict[str, Any] | None, int]:
         """Answer one request object; None for a notification."""
@@ -138,6 +151,8 @@ def words(error: ChainError) -> str:
 
 def translate(method: Method, error: Exception) -> RpcError | None:
     """The answer that an error of ours means; None where it is a fault that the log must tell of."""
+    if isinstance(error, Cancelled):
+        return RpcError(-32000, f"execution aborted (timeout = {SECONDS:.0f}s)")
     if isinstance(error, DecodeError):
         return RpcError(-32000, f"rlp: {error}")
     if isinstance(error, ChainError):

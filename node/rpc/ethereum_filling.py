@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
 from dataclasses import replace
 
 from node.node import Snapshot
@@ -22,7 +23,7 @@ def next_nonce(at: Snapshot, sender: bytes) -> int:
     return nonce
 
 
-def fill(call: CallObject, sender: bytes, at: Snapshot) -> EthereumTransaction:
+def fill(call: CallObject, sender: bytes, at: Snapshot, stop: Sized = ()) -> EthereumTransaction:
     """The transaction, unsigned. Raises RpcError."""
     ledger, header = ledger_of(at.node), at.tip.header
     chain_id = ledger.schedule.chain_id
@@ -52,5 +53,6 @@ def fill(call: CallObject, sender: bytes, at: Snapshot) -> EthereumTransaction:
         call = replace(call, blob_fee_cap=2 * blob_fee_after(at.node, header))
     gas = call.gas
     if gas is None:
-        gas = estimate(replace(call, gas_price=None, fee_cap=None, tip_cap=None), scene_at(at, LATEST))
+        scene = scene_at(at, LATEST, stop=stop)
+        gas = estimate(replace(call, gas_price=None, fee_cap=None, tip_cap=None), scene)
     return unsigned(call, kind, chain_id, call.nonce or 0, gas, tip, cap)

@@ -10,6 +10,7 @@ import orjson
 
 from node.node import Node, Snapshot
 from node.rpc.errors import RpcError
+from node.rpc.ethereum_allowance import Allowance
 from node.rpc.ethereum_call_params import CallObject, CallParam
 from node.rpc.ethereum_dev_api import Dev
 from node.rpc.ethereum_filling import fill
@@ -41,23 +42,23 @@ def _sender(call: CallObject, dev: Dev) -> bytes:
 
 
 @rpc("eth_sendTransaction", "ethereum", "eth", cost="write")
-def send_transaction(node: Node, dev: Dev, transaction: CallParam) -> str:
+def send_transaction(node: Node, dev: Dev, allowance: Allowance, transaction: CallParam) -> str:
     """Sign with a key of this node, send, and return the hash; where blocks are made at once, the receipt is there then."""
     sender = _sender(transaction, dev)
     known = sender in dev.keys
     if not known and not dev.is_impersonated(sender):
         raise server_error("unknown account")
     with node.snapshot() as at:
-        tx = fill(transaction, sender, at)
+        tx = fill(transaction, sender, at, allowance)
     return hexed(dev.submit(dev.sign(tx, sender)) if known else dev.send_as(tx, sender))
 
 
 @rpc("eth_sendUnsignedTransaction", "ethereum", "eth", cost="write")
-def send_unsigned(node: Node, dev: Dev, transaction: CallParam) -> str:
+def send_unsigned(node: Node, dev: Dev, allowance: Allowance, transaction: CallParam) -> str:
     """Send as any account of a local chain, without a signature."""
     sender = _sender(transaction, dev)
     with node.snapshot() as at:
-        tx = fill(transaction, sender, at)
+        tx = fill(transaction, sender, at, allowance)
     return hexed(dev.send_as(tx, sender))
 
 
@@ -103,19 +104,19 @@ async def send_raw_sync(node: Node, dev: Dev, transaction: Data, timeout: Number
 
 
 @rpc("eth_signTransaction", "ethereum", "eth", cost="write")
-def sign_transaction(node: Node, dev: Dev, transaction: CallParam) -> Json:
+def sign_transaction(node: Node, dev: Dev, allowance: Allowance, transaction: CallParam) -> Json:
     """Sign with a key of this node and return the bytes; nothing is sent."""
     sender = _sender(transaction, dev)
     with node.snapshot() as at:
-        tx = dev.sign(fill(transaction, sender, at), sender)
+        tx = dev.sign(fill(transaction, sender, at, allowance), sender)
     return {"raw": hexed(tx.network), "tx": transaction_json(tx, None)}
 
 
 @rpc("eth_fillTransaction", "ethereum", "eth", cost="heavy")
-def fill_transaction(at: Snapshot, dev: Dev, transaction: CallParam) -> Json:
+def fill_transaction(at: Snapshot, dev: Dev, allowance: Allowance, transaction: CallParam) -> Json:
     """The transaction with nonce, gas and fees filled in, unsigned."""
     sender = _sender(transaction, dev)
-    tx = fill(transaction, sender, at)
+    tx = fill(transaction, sender, at, allowance)
     return {"raw": hexed(tx.raw), "tx": transaction_json(tx, None, sender)}
 
 

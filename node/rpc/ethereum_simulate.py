@@ -5,7 +5,7 @@ Source of what is left open by the specification (order, defaults, words): go-et
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -148,7 +148,7 @@ class Line:
 class Simulation:
     """A chain of blocks that are executed and forgotten."""
 
-    def __init__(self, at: Snapshot, ref: BlockRef, asked: Plan) -> None:
+    def __init__(self, at: Snapshot, ref: BlockRef, asked: Plan, stop: Sized = ()) -> None:
         base = required_entry(at, ref)
         self.asked = asked
         self.ledger = ledger_of(at.node)
@@ -156,6 +156,7 @@ class Simulation:
         self.parts = in_order(asked.parts, base.header)
         self.state = State(Journal(at.state), base.header.state_root)
         self.gas_left = GAS_CAP
+        self.stop = stop
         self.logs = 0
         """Logs of the block so far."""
         self.chain_id = self.ledger.schedule.chain_id
@@ -200,6 +201,7 @@ class Simulation:
         rules = self.ledger.schedule.at(part.block.number or 0, part.block.time or 0, parent.difficulty)
         header = self._header(part, rules)
         work = BlockRun(header, self.line, self.state, self.ledger.schedule)
+        work.stop = self.stop
         if part.block.blob_base_fee is not None:
             work.context = replace(work.context, blob_base_fee=part.block.blob_base_fee)
         if part.accounts:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from ledger.account.state import NEW
 from node.node import Snapshot
 from node.rpc.errors import INVALID_PARAMS, RpcError
+from node.rpc.ethereum_allowance import Allowance
 from node.rpc.ethereum_call_params import BlockOverrideParam, CallParam, OverridesParam
 from node.rpc.ethereum_calls import access_list_of, estimate, returned, run_call, scene_at
 from node.rpc.ethereum_json import Json, access_list_json, hexed
@@ -129,33 +130,39 @@ def account_info(at: Snapshot, address: Address, block: Block = LATEST) -> Json:
 @rpc("eth_call", "ethereum", "eth", cost="heavy")
 def call(
     at: Snapshot,
+    allowance: Allowance,
     transaction: CallParam,
     block: Block = LATEST,
     overrides: OverridesParam | None = None,
     blockOverrides: BlockOverrideParam | None = None,
 ) -> str:
     """What a call returns, on the state of a block and without changing it. A revert is error 3 with the raw data."""
-    return hexed(returned(run_call(transaction, scene_at(at, block, overrides, blockOverrides)).result))
+    return hexed(returned(run_call(transaction, scene_at(at, block, overrides, blockOverrides, allowance)).result))
 
 
 @rpc("eth_estimateGas", "ethereum", "eth", cost="heavy")
 def estimate_gas(
     at: Snapshot,
+    allowance: Allowance,
     transaction: CallParam,
     block: Block = LATEST,
     overrides: OverridesParam | None = None,
     blockOverrides: BlockOverrideParam | None = None,
 ) -> str:
     """Gas with which a transaction goes through, found by trying."""
-    return hex(estimate(transaction, scene_at(at, block, overrides, blockOverrides)))
+    return hex(estimate(transaction, scene_at(at, block, overrides, blockOverrides, allowance)))
 
 
 @rpc("eth_createAccessList", "ethereum", "eth", cost="heavy")
 def create_access_list(
-    at: Snapshot, transaction: CallParam, block: Block = LATEST, overrides: OverridesParam | None = None
+    at: Snapshot,
+    allowance: Allowance,
+    transaction: CallParam,
+    block: Block = LATEST,
+    overrides: OverridesParam | None = None,
 ) -> Json:
     """The access list (EIP-2930) with which a call touches nothing cold, and the gas that it takes then."""
-    found, gas, error = access_list_of(transaction, scene_at(at, block, overrides))
+    found, gas, error = access_list_of(transaction, scene_at(at, block, overrides, stop=allowance))
     answer: Json = {"accessList": access_list_json(found), "gasUsed": hex(gas)}
     if error is not None:
         answer["error"] = error
@@ -163,6 +170,6 @@ def create_access_list(
 
 
 @rpc("eth_simulateV1", "ethereum", "eth", cost="heavy")
-def simulate(at: Snapshot, plan: PlanParam, block: Block = LATEST) -> list[Json]:
+def simulate(at: Snapshot, allowance: Allowance, plan: PlanParam, block: Block = LATEST) -> list[Json]:
     """Blocks of calls on top of a block, with overrides; nothing is kept."""
-    return Simulation(at, block, plan).run()
+    return Simulation(at, block, plan, allowance).run()
