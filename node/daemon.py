@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from node import log as logs
 from node.banner import report
@@ -22,7 +22,7 @@ from node.client import COOKIE_FILE, RUN_FILE
 from node.config import Config
 from node.control_service import ControlService, start_second
 from node.controls import ANYONE, Controls
-from node.env import RealEnv
+from node.env import Apart, RealEnv
 from node.halves import Halves, halves_of
 from node.node import Node
 from node.opening import START, USAGE, Opened, StartError, bind_error, equipped, explained, indexes_of, opened
@@ -174,7 +174,11 @@ async def _run(config: Config, found: Opened, announce: Announce, dev: bool) -> 
         node.attach(loop)
         folder = found.directory.path if found.directory is not None else None
         halves = halves_of(node)
-        wallets = Wallets(halves.coins, (folder or Path(stack.enter_context(_scratch()))) / "wallets", env)
+        wallets = Wallets(
+            halves.coins,
+            (folder or Path(stack.enter_context(_scratch()))) / "wallets",
+            cast(Any, Apart(env, "wallets")),
+        )
         peering = Peering(node, env, config, folder)
         daemon = Daemon(config, found, env, halves, peering, wallets)
         _on_signals(loop, node)

@@ -16,7 +16,7 @@ from contextvars import copy_context
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from primitives.env import Disk, OnConnection, Streams
 
@@ -113,10 +113,22 @@ def _sync_directory(path: Path) -> None:
         os.close(handle)
 
 
+class Apart:
+    """An Env with randomness of its own: what it draws does not hang on what others drew before."""
+
+    def __init__(self, env: RealEnv, name: str) -> None:
+        self._env = env
+        self.random: Random = env.random if env.seed is None else Random(f"{name}/{env.seed}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._env, name)
+
+
 class RealEnv:
     """The Env of a daemon. Close it to end its threads."""
 
     def __init__(self, workers: int | None = None, seed: int | None = None) -> None:
+        self.seed = seed
         self.random: Random = SystemRandom() if seed is None else Random(seed)
         self.disk: Disk = RealDisk()
         self._offset = 0
