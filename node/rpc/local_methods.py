@@ -26,7 +26,10 @@ from wallet.file import WALLET_FILE
 Local = ControlService
 injected(ControlService)
 
-MOST_MOVED = 10 * 365 * 86_400
+LONGEST = 10 * 365 * 86_400
+"""Seconds between two blocks that the clock makes, at most."""
+MAX_TIME = 0xFFFFFFFF
+"""The last second that a Bitcoin header can say."""
 
 
 @rpc("getlocalinfo", family="local", group="local")
@@ -79,8 +82,8 @@ async def mine(local: Local, nblocks: int = 1, address: str | None = None) -> li
 @rpc("movetime", family="local", group="local", cost="write")
 def move_time(local: Local, seconds: int) -> int:
     """Move the node's clock on - chain, wallet and stake follow, timeouts do not; returns the second that it shows then."""
-    if not 0 <= seconds <= MOST_MOVED:
-        raise RpcError(INVALID_PARAMETER, f"seconds is between 0 and {MOST_MOVED}")
+    if seconds < 0 or local.node.env.now() + seconds > MAX_TIME:
+        raise RpcError(INVALID_PARAMETER, f"the clock goes forward, up to second {MAX_TIME}")
     return local.controls.move_clock(seconds)
 
 
@@ -93,8 +96,8 @@ async def set_automine(local: Local, on: bool) -> None:
 @rpc("setinterval", family="local", group="local")
 async def set_interval(local: Local, seconds: float) -> None:
     """Mine a block every so many seconds; 0 ends it."""
-    if not 0 <= seconds <= MOST_MOVED:
-        raise RpcError(INVALID_PARAMETER, f"seconds is between 0 and {MOST_MOVED}")
+    if not 0 <= seconds <= LONGEST:
+        raise RpcError(INVALID_PARAMETER, f"seconds is between 0 and {LONGEST}")
     local.set_interval(seconds)
 
 
