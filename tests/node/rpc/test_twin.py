@@ -340,6 +340,28 @@ def client_table(client: TwinClient) -> Any:
         return table
 
 
+def test_a_minted_block_credits_deposits_and_pays_exits_by_its_coinstake(tmp_path: Path) -> None:
+    client = TwinClient(tmp_path, "twin-stake")
+    try:
+        address = client.rich()
+        client.btc("generatetoaddress", 30, address)
+        client.btc("mint", 1)  # the first of stake may need one of work before it
+        client.btc("deposit", "1", ACCOUNT)
+        client.btc("exit", "0.25", address)
+        (key,) = client.btc("mint", 1)
+        block = client.btc("getblock", key, 2)
+        assert "proof-of-stake" in block["flags"]
+        deposit, exit_ = client.btc("listmoves")
+        assert (deposit["status"], exit_["status"]) == ("credited", "immature")
+        assert exit_["txid"] == block["tx"][1]["txid"]
+        assert client.balance(ACCOUNT) == ETHER
+        assert client.btc("getstakinginfo")["coins"] > 0
+        client.btc("invalidateblock", key)
+        assert client.balance(ACCOUNT) == 0 and {m["status"] for m in client.btc("listmoves")} == {"pooled"}
+    finally:
+        client.close()
+
+
 # -- reorganisations ----------------------------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from node.rpc.ethereum_server import EthereumCall
 from node.rpc.ethereum_session import Session
 from node.rpc.events import Events
 from node.rpc.twin_methods import Accounts
+from node.staking import Staking
 from node.wallets import Wallets
 from storage.durability import Durability
 from storage.kv import Store
@@ -52,8 +53,12 @@ class TwinClient:
         self.wallets = QuickWallets(self.coins, folder / "wallets", self.env)
         self.dev = DevChain(self.accounts, keys_of(self.accounts.spec), automine)
         self.events = Events(self.accounts)
-        more = {Wallets: given(self.wallets), Accounts: given(Accounts(self.accounts, self.dev))}
-        families = ("bitcoin", "wallet", "twin")
+        more: dict[Any, Any] = {
+            Wallets: given(self.wallets),
+            Accounts: given(Accounts(self.accounts, self.dev)),
+            Staking: given(Staking(self.coins, self.wallets)),
+        }
+        families = tuple(f for f in self.spec.rpc if f != "ethereum")
         self.bitcoin = bitcoin_dispatcher(self.coins, FakePeers(), FakeControl(), more, families)
         self.ethereum = ethereum_dispatcher(self.accounts, self.dev, self.events, FakePeers(), FakeControl())
         self.told: list[Any] = []
