@@ -79,11 +79,12 @@ def main(arguments: list[str] | None = None) -> Any:
             raise
         sys.exit(e.exit_code)
     except click.ClickException as e:
+        message = " ".join(e.format_message().split())
         if wants_json():
-            CliError(e.format_message(), e.exit_code).show()
+            CliError(message, e.exit_code).show()
         else:
             usage = f" - see `{e.ctx.command_path} --help`" if isinstance(e, click.UsageError) and e.ctx else ""
-            click.echo(f"error: {e.format_message()}{usage}", err=True)
+            click.echo(f"error: {message}{usage}", err=True)
         sys.exit(e.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

@@ -15,7 +15,7 @@ from cli.wallet import client_of, wallet_options
 
 KINDS = ["legacy", "p2sh-segwit", "bech32", "bech32m"]
 _LETTER = "[1-9A-HJ-NP-Za-km-z]"
-_SECRET = re.compile(f"[xt]prv{_LETTER}{{50,}}|(?<!{_LETTER})[5KLc9]{_LETTER}{{50,51}}(?!{_LETTER})")
+SECRET = re.compile(f"[xt]prv{_LETTER}{{50,}}|(?<!{_LETTER})[5KLc9]{_LETTER}{{50,51}}(?!{_LETTER})")
 """What looks like a private key in a descriptor."""
 
 
@@ -175,7 +175,7 @@ def import_(
     """Watch DESCRIPTOR, or take in a private key, and find what they were paid."""
     if since != "now" and not since.isdigit():
         raise CliError(f"--since is a second since 1970 or `now`, not {since!r}", USAGE)
-    if descriptor is not None and _SECRET.search(descriptor):
+    if descriptor is not None and SECRET.search(descriptor):
         raise CliError("a private key on the command line is seen by others", USAGE, "use --stdin")
     if single or desc_stdin or descriptor is None:
         descriptor = ask("Private key" if single else "Descriptor", desc_stdin)

@@ -1,11 +1,11 @@
-"""Sends from a wallet: which coins may be spent, the rate, building, signing, handing over; bumping and giving up.
+"""Sends from a wallet: which coins may be spent, the rate, building, signing, handing over, giving up.
 
 No coin is in two transactions: whatever is made is in the history, and on disk, before the next one is begun.
 """
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from primitives.bitcoin import Transaction, TxOutput
 from primitives.errors import ChainError
@@ -20,9 +20,6 @@ from wallet.sources import Owner, Source
 from wallet.spend_utxo import MAX_FEE, Built, Payment, Terms
 from wallet.state import WalletState, expansion_data
 from wallet.vault import locked
-
-BUMP_STEP = 5_000
-"""What a replacement pays more than the first, in satoshi per 1,000 vbytes, if no rate is given (Core's wallet increment)."""
 
 CHAINS = (2, 8, 24)
 """How many unmined transactions a coin may rest on, in the order of trying: nodes take 25 in a chain, the new one among them."""
@@ -62,15 +59,6 @@ class Sent:
     change_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Bumped:
-    """A replacement and what it replaced."""
-
-    tx: Transaction
-    old_fee: int
-    fee: int
-
-
 class Spender:
     """Spends the coins of a wallet."""
 
@@ -78,7 +66,7 @@ class Spender:
         self._state = state
         self._chain = chain
         self._weights: dict[tuple[Source, int], int] = {}
-        self._sending = threading.RLock()
+        self.sending = threading.RLock()
 
     # Coins.
 
@@ -132,7 +120,8 @@ class Spender:
                     queue.append(parent)
         return len(found) > most
 
-    def _candidate(self, coin: Coin[Owner]) -> Candidate:
+    def candidate(self, coin: Coin[Owner]) -> Candidate:
+        """A coin as coin selection sees it."""
         source, _, variant = coin.owner
         weight = self._weights.get((source, variant))
         if weight is None:
@@ -160,15 +149,13 @@ class Spender:
             raise WalletError(FEE, f"a rate of {rate} sat/kvB is below the {net.relay_rate} sat/kvB that nodes relay")
         return rate
 
-    def fund(self, payments: Sequence[Payment], options: SendOptions, rate: int) -> Built:
-        """Choose coins and lay out a transaction, unsigned. The caller holds the guard, and saves. Raises WalletError."""
+    def terms(self, options: SendOptions, rate: int) -> Terms:
+        """How a transaction is made on this network, whatever it pays."""
         state, net = self._state, self._state.net
-        outside = dict(options.outside)
-        required = [self._required(point, outside) for point in options.inputs]
         version = options.version or (3 if net.timed else 2)
         timed = net.timed and version < 3
         tip = max(0, state.history.tip.height)
-        terms = Terms(
+        return Terms(
             rate=rate,
             replaceable=options.replaceable,
             lock_time=options.lock_time if options.lock_time is not None else 0 if timed else tip,
@@ -181,10 +168,17 @@ class Spender:
             max_money=net.max_money,
             sequences=options.sequences,
         )
+
+    def fund(self, payments: Sequence[Payment], options: SendOptions, rate: int) -> Built:
+        """Choose coins and lay out a transaction, unsigned. The caller holds the guard, and saves. Raises WalletError."""
+        state = self._state
+        outside = dict(options.outside)
+        required = [self._required(point, outside) for point in options.inputs]
+        terms = self.terms(options, rate)
         if options.change_address is not None:
             change = state.script_of(options.change_address)
             return self._build(payments, required, change, terms, options)
-        fresh = self._change_source(options)
+        fresh = self.change_source(options)
         change = state.sources.peek(fresh)[1] if fresh is not None else scripts.p2wpkh(bytes(20))
         built = self._build(payments, required, change, terms, options)
         if built.change_at is not None:
@@ -195,7 +189,7 @@ class Spender:
             state.give_out(fresh, save=False)
         return built
 
-    def _change_source(self, options: SendOptions) -> Source | None:
+    def change_source(self, options: SendOptions) -> Source | None:
         """Where change addresses come from: of the kind asked for, else the usual kind, else any."""
         sources, usual = self._state.sources, self._state.net.default_kind
         if options.change_kind is not None:
@@ -223,7 +217,7 @@ class Spender:
             levels = [(1, None), *((0, most) for most in CHAINS)]
         for depth, most in levels:
             coins = self.spendable(depth, options.include_unsafe and depth == 0, options.inputs, most)
-            candidates = [self._candidate(coin) for coin in coins]
+            candidates = [self.candidate(coin) for coin in coins]
             try:
                 return spend_utxo.build(candidates, required, payments, change, terms, random)
             except WalletError as e:
@@ -237,7 +231,7 @@ class Spender:
         if coin is not None:
             if history.is_spent(point) or not coin.record.is_active:
                 raise WalletError(BAD_PARAMETER, "an input that was chosen is spent already")
-            return self._candidate(coin)
+            return self.candidate(coin)
         data = outside.get(point)
         if data is None or data.spent is None:
             raise WalletError(NOT_FOUND, "an input that was chosen is unknown, and its coin was not given")
@@ -289,7 +283,7 @@ class Spender:
         if not state.vault.is_open(state.env.monotonic()):
             raise locked()
         rate = self.rate(options)
-        with self._sending:  # the next one may spend this one's change, so it waits until the mempool has it
+        with self.sending:  # the next one may spend this one's change, so it waits until the mempool has it
             with state.guard:
                 built = self.fund(payments, options, rate)
                 tx, missing = self.sign(built.tx, dict(options.outside))
@@ -299,11 +293,11 @@ class Spender:
                     state.save()
                     return Sent(tx, built.fee, built.change_at)
                 notes = {"comment": options.comment, "to": options.to}
-                record = self._record(tx, {name: text for name, text in notes.items() if text})
-            self._hand_over(tx, record)
+                record = self.write_down(tx, {name: text for name, text in notes.items() if text})
+            self.hand_over(tx, record)
         return Sent(tx, built.fee, built.change_at)
 
-    def _record(self, tx: Transaction, notes: dict[str, str]) -> Record:
+    def write_down(self, tx: Transaction, notes: dict[str, str]) -> Record:
         """Make a transaction ours, on disk, before it is handed over."""
         state, txid = self._state, tx.id[::-1].hex()
         record = state.history.see(tx, state.env.now())
@@ -316,7 +310,8 @@ class Spender:
         state.save()
         return record
 
-    def _hand_over(self, tx: Transaction, record: Record) -> None:
+    def hand_over(self, tx: Transaction, record: Record) -> None:
+        """Give a transaction that is written down to the chain; one that is refused is forgotten. Raises WalletError("rejected")."""
         state = self._state
         try:
             self._chain.submit(tx)
@@ -334,8 +329,8 @@ class Spender:
     def commit(self, tx: Transaction, notes: dict[str, str] | None = None) -> None:
         """Record and hand over a transaction that was signed elsewhere. Raises WalletError("rejected")."""
         with self._state.guard:
-            record = self._record(tx, notes or {})
-        self._hand_over(tx, record)
+            record = self.write_down(tx, notes or {})
+        self.hand_over(tx, record)
 
     def rebroadcast(self) -> list[bytes]:
         """Hand over again what is not mined and not in the mempool; the ids of what was accepted."""
@@ -371,123 +366,3 @@ class Spender:
             state.keys.sent = [s for s in state.keys.sent if s["txid"] not in gone]
             state.save()
             state.checkpoint()
-
-    def bump(self, txid: bytes, options: SendOptions, submit: bool = True) -> Bumped:
-        """Replace an unmined transaction of ours by one that pays the same and a higher fee (BIP125).
-
-        The change pays first; further coins are added where it does not suffice. Raises WalletError.
-        """
-        state = self._state
-        if submit and not state.vault.is_open(state.env.monotonic()):
-            raise locked()
-        usual = self.rate(options)
-        with state.guard:
-            record = self._bumpable(txid)
-            old = record.tx
-            spent = sum(self._state.history.coins[i.outpoint].value for i in old.inputs)
-            old_fee = spent - sum(out.value for out in old.outputs)
-            old_rate = -(-old_fee * 1000 // old.vsize)
-            rate = options.rate if options.rate is not None else max(old_rate + BUMP_STEP, usual)
-            if rate < old_rate + state.net.relay_rate:
-                raise WalletError(FEE, f"a replacement must pay {old_rate + state.net.relay_rate} sat/kvB at least")
-            change = next((at for at, out in enumerate(old.outputs) if state.is_change(out.script)), None)
-            payments = [Payment(out.script, out.value) for at, out in enumerate(old.outputs) if at != change]
-            options = replace(
-                options,
-                rate=rate,
-                inputs=tuple(i.outpoint for i in old.inputs),
-                change_address=None if change is None else state.address_of(old.outputs[change].script),
-                version=old.version,
-            )
-            history = state.history
-            record.abandoned = True  # its coins are free while the replacement is funded
-            history.settle(record)
-            try:
-                built = self.fund(payments, options, rate)
-            finally:
-                record.abandoned = False
-                history.settle(record)
-            if built.fee < old_fee + built.tx.vsize * state.net.relay_rate // 1000:
-                raise WalletError(FEE, "the replacement's fee does not exceed the first one's by enough")
-            if not submit:
-                state.save()
-                return Bumped(built.tx, old_fee, built.fee)
-            tx, missing = self.sign(built.tx)
-            if missing:
-                raise WalletError(NO_KEY, f"no key for input {missing[0]}")
-            name = old.id[::-1].hex()
-            state.keys.notes[name] = {**state.keys.notes.get(name, {}), "replaced_by": tx.id[::-1].hex()}
-            new = self._record(tx, {"replaces": name})
-        self._hand_over(tx, new)
-        with state.guard:
-            history.leave_pool(old.id)
-        return Bumped(tx, old_fee, built.fee)
-
-    def bump_child(self, txid: bytes, options: SendOptions) -> Sent:
-        """Spend an output of an unmined transaction so that both together pay the rate: child pays for parent.
-
-        What somebody else's parent paid is not known and counts as the least that nodes relay. Raises WalletError.
-        """
-        state = self._state
-        if not state.vault.is_open(state.env.monotonic()):
-            raise locked()
-        rate = self.rate(options)
-        with self._sending:
-            with state.guard:
-                record = state.history.records.get(txid)
-                if record is None or record.place is not None or not record.pooled:
-                    raise WalletError(BAD_PARAMETER, "only a transaction in the mempool can be paid for by a child")
-                coins = [c for c in state.history.unspent.values() if c.record is record and self._is_free(c)]
-                if not coins:
-                    raise WalletError(BAD_PARAMETER, "no output of the transaction is unspent and ours")
-                coin = max(coins, key=lambda c: c.value)
-                built = self._child(coin, rate, options)
-                tx, missing = self.sign(built.tx)
-                if missing:
-                    raise WalletError(NO_KEY, f"no key for input {missing[0]}")
-                child = self._record(tx, {"child_of": txid[::-1].hex()})
-            self._hand_over(tx, child)
-        return Sent(tx, built.fee, None)
-
-    def _is_free(self, coin: Coin[Owner]) -> bool:
-        state = self._state
-        return coin.outpoint not in state.frozen and coin.outpoint not in state.reserved
-
-    def _child(self, coin: Coin[Owner], rate: int, options: SendOptions) -> Built:
-        """One coin to a change address of ours, less a fee for it and for its parent."""
-        state, net, parent = self._state, self._state.net, coin.record
-        source = self._change_source(options)
-        if source is None:
-            raise WalletError(NOT_FOUND, "the wallet has no keys for a change address")
-        script = state.sources.peek(source)[1]
-        candidate = self._candidate(coin)
-        known = parent.debit > 0 and all(i.outpoint in state.history.coins for i in parent.tx.inputs)
-        paid = (
-            parent.debit - sum(o.value for o in parent.tx.outputs)
-            if known
-            else parent.tx.vsize * net.relay_rate // 1000
-        )
-        size = (4 * (10 + 9 + len(script)) + candidate.weight + 5) // 4
-        fee = max((parent.tx.vsize + size) * rate // 1000 - paid, size * rate // 1000)
-        terms = Terms(rate, least_fee=fee, max_fee=options.max_fee, dust_rate=net.dust_rate, max_money=net.max_money)
-        payment = Payment(script, coin.value, subtract_fee=True)
-        built = spend_utxo.build((), (candidate,), (payment,), script, terms, state.env.random)
-        state.give_out(source, save=False)
-        return built
-
-    def _bumpable(self, txid: bytes) -> Record:
-        history = self._state.history
-        record = history.records.get(txid)
-        if record is None:
-            raise WalletError(NOT_FOUND, "the transaction is not of this wallet")
-        if record.place is not None or not record.is_active:
-            raise WalletError(BAD_PARAMETER, "the transaction has been mined, or is conflicted with a mined one")
-        if any(history.descendants(record)):
-            raise WalletError(BAD_PARAMETER, "the transaction has descendants in the wallet")
-        if all(i.sequence >= spend_utxo.NOT_FINAL for i in record.tx.inputs):
-            raise WalletError(BAD_PARAMETER, "the transaction is not replaceable (BIP125)")
-        if "replaced_by" in self._state.keys.notes.get(txid[::-1].hex(), {}):
-            raise WalletError(BAD_PARAMETER, "the transaction was replaced already")
-        if any(i.outpoint not in history.coins for i in record.tx.inputs):
-            raise WalletError(BAD_PARAMETER, "the transaction has inputs that are not of this wallet")
-        return record

@@ -11,6 +11,7 @@ from primitives.bitcoin import Transaction, TxOutput
 from wallet import address_book, keyring, listing, messages, mnemonic, psbt_roles, scripts, wallet_psbt
 from wallet.address_book import AddressInfo
 from wallet.api import ChainSource, CoinNet, Progress, WalletEnv
+from wallet.bumping import Bumped, Bumper
 from wallet.cipher import Scrypt
 from wallet.errors import BAD_ADDRESS, BAD_PARAMETER, NOT_FOUND, WRONG_STATE, WalletError
 from wallet.history import Balances, Record
@@ -19,7 +20,7 @@ from wallet.scan import Scanner
 from wallet.signing import InputData
 from wallet.sources import GAP, Source
 from wallet.spend_utxo import Payment
-from wallet.spending import Bumped, SendOptions, Sent, Spender
+from wallet.spending import SendOptions, Sent, Spender
 from wallet.state import WalletState
 
 
@@ -46,6 +47,7 @@ class Wallet:
         self.state = state
         self.scanner = Scanner(state, chain)
         self.spender = Spender(state, chain)
+        self.bumper = Bumper(state, self.spender)
         self._stretch = stretch or Scrypt()
         self.on_block_connected = self.scanner.on_block_connected
         self.on_block_disconnected = self.scanner.on_block_disconnected
@@ -316,13 +318,26 @@ class Wallet:
         """Record and hand over a transaction that was signed elsewhere. Raises WalletError("rejected")."""
         self.spender.commit(tx, notes)
 
-    def bump(self, txid: bytes, options: SendOptions | None = None, submit: bool = True) -> Bumped:
+    def bump(
+        self,
+        txid: bytes,
+        options: SendOptions | None = None,
+        submit: bool = True,
+        outputs: Sequence[Payment] = (),
+        change_at: int | None = None,
+    ) -> Bumped:
         """Replace an unmined transaction by one with a higher fee. Raises WalletError."""
-        return self.spender.bump(txid, options or SendOptions(), submit)
+        return self.bumper.bump(txid, options or SendOptions(), submit, outputs, change_at)
 
-    def bump_child(self, txid: bytes, options: SendOptions | None = None) -> Sent:
+    def bump_child(
+        self,
+        txid: bytes,
+        options: SendOptions | None = None,
+        submit: bool = True,
+        package: tuple[int, int] | None = None,
+    ) -> Sent:
         """Speed up an unmined transaction by a child that pays for both. Raises WalletError."""
-        return self.spender.bump_child(txid, options or SendOptions())
+        return self.bumper.bump_child(txid, options or SendOptions(), submit, package)
 
     def abandon(self, txid: bytes) -> None:
         """Give up a transaction that is neither mined nor in the mempool. Raises WalletError."""

@@ -1,4 +1,4 @@
-"""The wallet group, partially signed transactions: funded, processed and bumped by a wallet.
+"""The wallet group, partially signed transactions: funded and processed by a wallet.
 
 What needs no wallet is in psbt_methods.py. Source: Bitcoin Core, wallet/rpc/spend.cpp.
 """
@@ -10,13 +10,12 @@ from typing import Any
 from node.node import Node
 from node.rpc.api import Memory
 from node.rpc.dispatch import Call
-from node.rpc.errors import INVALID_PARAMETER, WALLET_ERROR, RpcError
-from node.rpc.params import Hash, coins
+from node.rpc.errors import INVALID_PARAMETER, RpcError
+from node.rpc.params import coins
 from node.rpc.psbt_methods import check_hash_types, completed, read_psbt, unsigned_if_contradictory
 from node.rpc.registry import rpc
 from node.rpc.signing_methods import parse_hash_type
-from node.rpc.wallet_access import answering, on_wallet
-from node.rpc.wallet_history_methods import find_record
+from node.rpc.wallet_access import on_wallet
 from node.rpc.wallet_payments import (
     bearers_of,
     check_options,
@@ -28,10 +27,8 @@ from node.rpc.wallet_payments import (
     unsigned,
     with_fee,
 )
-from node.rpc.wallet_transaction_methods import bump_options, check_bumpable
 from node.wallets import Wallets
-from wallet import psbt_codec, psbt_roles, wallet_psbt
-from wallet.errors import INSUFFICIENT
+from wallet import psbt_codec
 from wallet.vault import locked
 from wallet.wallet import Wallet
 
@@ -95,31 +92,5 @@ async def wallet_process_psbt(
                 found, sign=sign, hash_type=hash_type, derivations=bip32derivs, finalize=finalize
             )
         return completed(found, complete)
-
-    return await on_wallet(wallets, call, work)
-
-
-@rpc("psbtbumpfee", family="wallet", group="wallet")
-async def psbt_bump_fee(
-    wallets: Wallets, call: Call, node: Node, memory: Memory, txid: Hash, options: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """A PSBT of a replacement that pays a higher fee (BIP125), for wallets whose keys are elsewhere. Nothing is sent."""
-    asked, fee = bump_options(options)
-
-    def work(wallet: Wallet) -> dict[str, Any]:
-        with wallet.state.guard:
-            check_bumpable(node, wallet, find_record(wallet, txid))
-        unable = RpcError(WALLET_ERROR, "Unable to create transaction. Insufficient funds")
-        with funding(), answering({INSUFFICIENT: unable}):
-            made = wallet.bump(txid, with_fee(asked, fee, wallet, memory), submit=False)
-        psbt = psbt_roles.create(made.tx)
-        with wallet.state.guard:
-            wallet_psbt.fill(wallet.state, psbt)
-        return {
-            "psbt": psbt_codec.to_base64(psbt),
-            "origfee": coins(made.old_fee),
-            "fee": coins(made.fee),
-            "errors": [],
-        }
 
     return await on_wallet(wallets, call, work)

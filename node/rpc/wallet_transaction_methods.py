@@ -9,22 +9,18 @@ from node.rpc.api import Memory
 from node.rpc.dispatch import Call
 from node.rpc.errors import (
     INVALID_PARAMETER,
-    WALLET_ERROR,
     RpcError,
 )
 from node.rpc.lookup import check_keys, read_tx
-from node.rpc.params import Hash, coerce, coins, display_hex
+from node.rpc.params import coins
 from node.rpc.raw_signing import Keyring
 from node.rpc.registry import rpc
 from node.rpc.signing_methods import find_spent, parse_hash_type, parse_previous, sign_with
-from node.rpc.wallet_access import answering, on_wallet
-from node.rpc.wallet_history_methods import find_record
+from node.rpc.wallet_access import on_wallet
 from node.rpc.wallet_payments import (
-    Fee,
     bearers_of,
     check_options,
     fee_in,
-    fee_of,
     funding,
     payments_of,
     send_options,
@@ -33,11 +29,7 @@ from node.rpc.wallet_payments import (
 from node.wallets import Wallets
 from primitives.bitcoin import Transaction, TxOutput, outpoint
 from vm.script.shapes import is_script_hash
-from wallet.errors import INSUFFICIENT
-from wallet.history import Record
 from wallet.signing import InputData
-from wallet.spend_utxo import REPLACEABLE
-from wallet.spending import SendOptions
 from wallet.vault import locked
 from wallet.wallet import Wallet
 
@@ -130,85 +122,6 @@ def _lend_keys(wallet: Wallet, ring: Keyring, spent: list[TxOutput]) -> None:
                 secret = signer.secret_of(key.public)
                 if secret is not None:
                     ring.add_secret(secret, len(key.public) != 65)
-
-
-# -- bumping ---------------------------------------------------------------------------------------------------------
-
-_BUMP = ("confTarget", "conf_target", "fee_rate", "replaceable", "estimate_mode", "outputs", "original_change_index")
-
-
-def bump_options(options: dict[str, Any] | None) -> tuple[SendOptions, Fee]:
-    """What the options object of a bump says. Raises RpcError."""
-    given = {name: value for name, value in (options or {}).items() if value is not None}
-    check_keys(given, _BUMP)
-    if "confTarget" in given:
-        if "conf_target" in given:
-            wrong = (
-                "confTarget and conf_target options should not both be set. Use conf_target (confTarget is deprecated)."
-            )
-            raise RpcError(INVALID_PARAMETER, wrong)
-        given["conf_target"] = given.pop("confTarget")
-    for name in ("outputs", "original_change_index"):
-        if name in given:
-            raise RpcError(INVALID_PARAMETER, f"The option {name} is not supported")
-    target = given.get("conf_target")
-    mode = given.get("estimate_mode")
-    fee = fee_of(
-        None if target is None else coerce(target, int, "conf_target"),
-        None if mode is None else coerce(mode, str, "estimate_mode"),
-        given.get("fee_rate"),
-    )
-    return SendOptions(replaceable=coerce(given.get("replaceable", True), bool, "replaceable")), fee
-
-
-@rpc("bumpfee", family="wallet", group="wallet")
-async def bump_fee(
-    wallets: Wallets, call: Call, node: Node, memory: Memory, txid: Hash, options: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """Replace an unmined transaction of the wallet by one that pays the same and a higher fee (BIP125)."""
-    asked, fee = bump_options(options)
-
-    def work(wallet: Wallet) -> dict[str, Any]:
-        if not wallet.info().private_keys:
-            wrong = "bumpfee is not available with wallets that have private keys disabled. Use psbtbumpfee instead."
-            raise RpcError(WALLET_ERROR, wrong)
-        with wallet.state.guard:
-            check_bumpable(node, wallet, find_record(wallet, txid))
-        if wallet.is_locked:
-            raise locked()
-        chosen = with_fee(asked, fee, wallet, memory)
-        unable = RpcError(WALLET_ERROR, "Unable to create transaction. Insufficient funds")
-        with funding(), answering({INSUFFICIENT: unable}):
-            made = wallet.bump(txid, chosen)
-        return {
-            "txid": display_hex(made.tx.id),
-            "origfee": coins(made.old_fee),
-            "fee": coins(made.fee),
-            "errors": [],
-        }
-
-    return await on_wallet(wallets, call, work)
-
-
-def check_bumpable(node: Node, wallet: Wallet, record: Record) -> None:
-    """Raises RpcError as Core's feebumper, PreconditionChecks."""
-    history, name = wallet.state.history, display_hex(record.tx.id)
-    if any(history.descendants(record)):
-        raise RpcError(INVALID_PARAMETER, "Transaction has descendants in the wallet")
-    pool = node.pool.view()
-    if any(outpoint(record.tx.id, at) in pool.holders for at in range(len(record.tx.outputs))):
-        raise RpcError(INVALID_PARAMETER, "Transaction has descendants in the mempool")
-    if record.place is not None or record.rival is not None or record.abandoned:
-        wrong = "Transaction has been mined, or is conflicted with a mined transaction"
-        raise RpcError(WALLET_ERROR, wrong)
-    if all(spend.sequence > REPLACEABLE for spend in record.tx.inputs):
-        raise RpcError(WALLET_ERROR, "Transaction is not BIP 125 replaceable")
-    by = wallet.state.keys.notes.get(name, {}).get("replaced_by")
-    if by is not None:
-        wrong = f"Cannot bump transaction {name} which was already bumped by transaction {by}"
-        raise RpcError(WALLET_ERROR, wrong)
-    if any(spend.outpoint not in history.coins for spend in record.tx.inputs):
-        raise RpcError(WALLET_ERROR, "Transaction contains inputs that don't belong to this wallet")
 
 
 # -- what if ---------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 
 from cli.main import COMMANDS, chainyard
@@ -18,12 +19,28 @@ def test_every_command_is_there_and_takes_json() -> None:
         "create", "restore", "list", "load", "unload", "address", "balance", "history", "send", "sign", "verify", "bump", "sweep",
         "export", "import", "lock", "unlock", "passwd", "encrypt", "label", "coins", "rescan", "backup", *ELSEWHERE,
     }  # fmt: skip
-    for name in names:
-        command = wallet.get_command(context, name)
+    commands = {name: wallet.get_command(context, name) for name in names}
+    group = commands["psbt"]
+    assert isinstance(group, click.Group)
+    commands |= {f"psbt {name}": command for name, command in group.commands.items()}
+    for name, command in commands.items():
         assert command is not None and command.help, name
         options = {text for parameter in command.params for text in parameter.opts}
-        assert "--json" in options and "--node" in options, name
         assert not options & {"--passphrase", "--mnemonic-words", "--private-key", "--password"}, name
+        if not isinstance(command, click.Group):
+            assert "--json" in options and options & {"--node", "--eth-rpc-url", "--chain"}, name
+    for name in ("send", "sweep", "bump", "psbt fund"):
+        options = {text for parameter in commands[name].params for text in parameter.opts}  # type: ignore[union-attr]
+        assert {"--yes", "--dry-run", "--allow-high-fee", "--fee-rate"} <= options, name
+
+
+def test_psbt_has_every_role() -> None:
+    context = wallet.make_context("wallet", [], resilient_parsing=True)
+    group = wallet.get_command(context, "psbt")
+    assert isinstance(group, click.Group)
+    assert set(group.commands) == {
+        "create", "fund", "update", "sign", "combine", "join", "convert", "finalize", "extract", "analyse", "decode",
+    }  # fmt: skip
 
 
 def test_the_top_level_knows_each_command() -> None:
