@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from chains.ethereum_genesis import alloc_of, difficulty_of, genesis_block, schedule_of
 from chains.ethereum_predeploys import PREDEPLOYS
+from chains.genesis_file import read_genesis
 from chains.overrides import ChainFileError, suggest
 from chains.spec import ChainSpec, Network
 from consensus.api import Engine
@@ -128,6 +129,10 @@ def _ethash_dev() -> ChainSpec:
 
 def from_genesis(genesis: Mapping[str, Any], name: str, network: Network | None = None) -> ChainSpec:
     """The chain that a geth genesis.json describes. Raises ChainFileError."""
+    return _from_checked(read_genesis(genesis), name, network)
+
+
+def _from_checked(genesis: Mapping[str, Any], name: str, network: Network | None) -> ChainSpec:
     try:
         config = genesis["config"]
         schedule = schedule_of(config)
@@ -188,7 +193,7 @@ def _engine(config: Mapping[str, Any], header: EthereumHeader) -> Engine[Any, An
 
 def _public(name: str, p2p_port: int) -> ChainSpec:
     text = (files("chains") / "data" / f"{name}.json").read_text()
-    return from_genesis(json.loads(text), name, _network(name, p2p_port))
+    return _from_checked(json.loads(text), name, _network(name, p2p_port))
 
 
 class _Specs(Mapping[str, ChainSpec]):

@@ -193,7 +193,7 @@ def raw_header(at: Snapshot, block: Block) -> str:
 
 @rpc("debug_getRawBlock", "ethereum", "debug")
 def raw_block(at: Snapshot, block: Block) -> str:
-    """The RLP of a block."""
+    """The RLP of a block as Ethereum's tools read it: without a dev chain's directives, which anvil_dumpState keeps."""
     return hexed(_required(at, block).raw)
 
 
