@@ -170,7 +170,7 @@ def test_the_console_in_a_terminal(twin: Node, tmp_path: Path) -> None:
         until(">>> ")
         assert f"twin at height {twin.height}" in seen and "eth.blockNumber()" in seen
         os.write(ours, b"'tip ' + btc.getbestblockhash()\n")
-        until(f"tip {twin.tip}")
+        until(f"tip {twin.tip}'\r\n>>> ")
         os.write(ours, b"\x04")
         assert process.wait(60) == 0
     finally:
