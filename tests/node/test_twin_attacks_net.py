@@ -110,7 +110,8 @@ def overheard(host: Whole) -> list[str]:
 def shared(s: Scene) -> list[TwinBlock]:
     """The connected blocks."""
     with s.twins.chain.view() as view:
-        return [view.block(view.branch.at(height).hash) for height in range(1, view.tip.height + 1)]
+        found = (view.block(view.branch.at(height).hash) for height in range(1, view.tip.height + 1))
+        return [block for block in found if isinstance(block, TwinBlock)]
 
 
 @ALL
@@ -148,7 +149,7 @@ def test_each_attack_is_refused_and_the_true_block_comes_in(name: str, stake: bo
 def test_two_nodes_share_blocks_and_both_kinds_of_transactions(name: str) -> None:
     s = scene(name)
     blocks, now = shared(s), s.twins.now
-    pooled = [*s.honest.outer.txs[1:], *s.honest.payload.txs]
+    pooled: list[Any] = [*s.honest.outer.txs[1:], *s.honest.payload.txs]
 
     async def main(loop: VirtualLoop) -> None:
         net = SimulatedNetwork(loop, 2)
@@ -167,6 +168,7 @@ def test_two_nodes_share_blocks_and_both_kinds_of_transactions(name: str) -> Non
             await until(lambda: one.node.chain.tip.hash == two.node.chain.tip.hash)
             assert not len(one.node.pool) and not len(two.node.pool)
             made = one.node.chain.block(one.node.chain.tip.hash)
+            assert isinstance(made, TwinBlock)
             assert {tx.id for tx in pooled} <= {tx.id for tx in made.txs}
 
     run(main)

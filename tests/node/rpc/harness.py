@@ -22,6 +22,7 @@ from node.rpc.api import AddedPeer, BannedSubnet, KnownAddress, PeerInfo
 from node.rpc.catalogue import bitcoin_dispatcher
 from node.rpc.dispatch import Call
 from node.rpc.errors import RpcError
+from p2p.shaping import Link
 from primitives import address as addresses
 from primitives import secp256k1
 from primitives.hashing import hash160
@@ -50,6 +51,7 @@ class FakePeers:
         self.filter: list[str] = []
         self.pings = 0
         self.asked: list[tuple[bytes, int]] = []
+        self.links: dict[str, Link] = {}
 
     def infos(self) -> Sequence[PeerInfo]:
         return list(self.connected.values())
@@ -119,6 +121,9 @@ class FakePeers:
 
     def set_filter(self, names: Sequence[str]) -> None:
         self.filter = list(names)
+
+    def shape(self, name: str, link: Link) -> None:
+        self.links[name] = link
 
     def fetch_block(self, hash: bytes, id: int) -> str | None:
         if id not in self.connected:
