@@ -81,6 +81,40 @@ def test_paying_and_bumping(place: Place) -> None:
     assert place.json("wallet", "balance", "--wallet", "bob")["trusted"] == 0
 
 
+def test_a_watching_wallet_and_a_cold_one_pay_together(place: Place, tmp_path: Path) -> None:
+    place.json("wallet", "create", "eye", "--watch-only")
+    for line in place.run("wallet", "export", "--wallet", "alice").stdout.split():
+        internal = ["--internal"] if "/1/*" in line else []
+        assert place.run("wallet", "import", line, "--active", *internal, "--wallet", "eye").returncode == 0
+    target = address(place, "bob")
+    tried = place.run("wallet", "psbt", "fund", target, "1btc", "--wallet", "eye", "--out", tmp_path / "a.psbt")
+    assert tried.returncode == 0 and "change" in tried.stderr
+    unsure = place.run("wallet", "psbt", "sign", tmp_path / "a.psbt", "--wallet", "alice")
+    assert unsure.returncode == 2 and "1 btc" in unsure.stderr
+    signed = place.json("wallet", "psbt", "sign", tmp_path / "a.psbt", "--wallet", "alice", "--yes")
+    assert signed["complete"] is True
+    bare = place.json("wallet", "psbt", "create", target, "1btc", "--coin", "ab" * 32 + ":0")
+    assert place.run("wallet", "psbt", "update", bare["psbt"], "--wallet", "alice").returncode == 0
+    sent = place.json("wallet", "psbt", "extract", signed["psbt"], "--send", "--yes")
+    assert place.nodes[0].client.call("getrawmempool") == [sent["txid"]]
+    mine(place)
+
+
+def test_a_child_pays_and_what_a_bump_would_cost(place: Place) -> None:
+    target = address(place, "bob")
+    txid = place.json("wallet", "send", target, "1btc", "--wallet", "alice", "--yes", "--fee-rate", "2")["txid"]
+    dry = place.json("wallet", "bump", txid, "--wallet", "alice", "--dry-run", "--fee-rate", "9")
+    assert dry["sent"] is False and dry["fee"] > dry["origfee"]
+    assert place.nodes[0].client.call("getrawmempool") == [txid]
+    row = place.run("wallet", "history", "--wallet", "bob", "-n", "1").stdout
+    assert "waiting" in row
+    child = place.json("wallet", "bump", txid, "--cpfp", "--wallet", "bob", "--yes", "--fee-rate", "20")
+    assert set(place.nodes[0].client.call("getrawmempool")) == {txid, child["txid"]}
+    absurd = place.run("wallet", "bump", txid, "--cpfp", "--wallet", "bob", "--yes", "--fee-rate", "2000")
+    assert absurd.returncode == 2 and "--allow-high-fee" in absurd.stderr
+    mine(place)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "why"),
     [
