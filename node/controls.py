@@ -260,9 +260,13 @@ OURS: Final = -1
 """The source of transactions that this node's own users brought."""
 
 
+_ACCOUNTS: Final = 1
+"""The lane of accounts where a chain has two."""
+
+
 def admission_of(tx: Any) -> Admission:
     """A transaction that goes into a block whatever the pool's taste; whether it applies, the ledger says when the block is assembled."""
     nothing: frozenset[bytes] = frozenset()
     if hasattr(tx, "vsize"):
         return Admission(tx, tx.id, nothing, nothing, nothing, 0, 0, tx.vsize, resources=(tx.weight, 0))
-    return Admission(tx, tx.id, nothing, nothing, nothing, tx.fee_cap, tx.tip_cap, tx.gas_limit)
+    return Admission(tx, tx.id, nothing, nothing, nothing, tx.fee_cap, tx.tip_cap, tx.gas_limit, lane=_ACCOUNTS)

@@ -307,7 +307,8 @@ class DevChain:
 
     def side_purse(self, parent: Entry[Any]) -> Purse:
         """For a block of a side branch."""
-        return Purse(self.modes.coinbase, options={"prev_randao": keccak256(b"side" + self.seed + parent.hash)})
+        options = {"prev_randao": keccak256(b"side" + self.seed + parent.hash)}
+        return self.node.purse(Purse(self.modes.coinbase, options=options))
 
     def rollback(self, depth: int) -> None:
         """Forget the last blocks. Raises Refused where the chain is not so long."""

@@ -141,6 +141,10 @@ class HalfNode:
             return PoolChanged(changes) if changes.added or changes.replaced or changes.confirmed else None
         return event
 
+    def purse(self, purse: Purse) -> Purse:
+        """What a client of the half brings to a block, for the whole node."""
+        return self.half.purse(purse)
+
     # -- what both halves share -------------------------------------------------------------------------------------
 
     @property

@@ -124,6 +124,10 @@ class Node:
         """The node itself: of what has a node's face (half_node.py), the node behind it."""
         return self
 
+    def purse(self, purse: Purse) -> Purse:
+        """What a client brings to a block, for the node itself (half_node.py): the same."""
+        return purse
+
     # -- life -------------------------------------------------------------------------------------------------------
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -32,7 +32,7 @@ from primitives.buffer import Reader
 from primitives.ethereum import decode_block
 from tests.node.rpc.ethereum.harness import RpcFailure
 from tests.node.rpc.twin_harness import TwinClient
-from tests.twins import ENGINES
+from tests.twins import ENGINES, call
 
 ACCOUNT = "0x" + "77" * 20
 ETHER = 10**18
@@ -411,3 +411,28 @@ def test_edits_of_accounts_are_blocks_of_both(twin: TwinClient) -> None:
     sent = twin.eth("eth_sendTransaction", {"from": ACCOUNT, "to": "0x" + "88" * 20, "value": "0x1"})
     assert twin.eth("eth_getTransactionReceipt", sent)["status"] == "0x1"
     assert twin.btc("verifychain", 4, 0) is True
+
+
+def test_anvils_controls_move_both_halves(twin: TwinClient) -> None:
+    address = twin.rich()
+    twin.btc("generatetoaddress", 4, address)
+    sent = call(0)
+    twin.eth("anvil_reorg", 3, [["0x" + sent.network.hex(), 0]])
+    assert {row["branchlen"]: row["status"] for row in twin.btc("getchaintips")} == {0: "active", 3: "valid-fork"}
+    assert twin.eth("eth_getTransactionReceipt", "0x" + sent.id.hex())["status"] == "0x1"
+    height = twin.btc("getblockcount")
+    assert twin.eth("eth_getBlockByNumber", "pending", False)["number"] == hex(height + 1)
+    twin.eth("evm_setNextBlockTimestamp", twin.env.now() + 5_000)
+    twin.eth("evm_mine")
+    twin.eth("anvil_mine", "0x5", "0xa")
+    head = twin.eth("eth_getBlockByNumber", "latest", False)
+    assert int(head["number"], 16) == twin.btc("getblockcount") == height + 6
+    assert int(head["timestamp"], 16) == twin.btc("getblockheader", twin.btc("getbestblockhash"))["time"]
+    twin.eth("anvil_rollback", 3)
+    assert twin.btc("getblockcount") == height + 3
+    twin.eth("hardhat_setNextBlockBaseFeePerGas", "0x5")
+    twin.eth("evm_mine")
+    assert twin.eth("eth_getBlockByNumber", "latest", False)["baseFeePerGas"] == "0x5"
+    assert twin.btc("verifychain", 4, 0) is True
+    twin.eth("hardhat_reset")
+    assert twin.btc("getblockcount") == 0 and twin.eth("eth_blockNumber") == "0x0"
