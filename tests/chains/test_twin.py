@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from chains.catalogue import from_table, load, names
@@ -18,6 +20,7 @@ from ledger.account.rules import (
     WITHDRAWAL_REQUESTS,
 )
 from ledger.account.state import State
+from primitives.errors import Refused
 from primitives.hashing import keccak256
 from primitives.twin import (
     EXIT_SIZE,
@@ -122,6 +125,13 @@ def test_the_assembler_lays_out_pushes_and_labels() -> None:
     assert keccak256(EXIT_CODE).hex() == "b1243fa75eeb1ddeb48d6903a9b54e30d73a1d2ecd85a18c47763cdcefc70cf5"
 
 
+def test_the_page_shows_the_assembly_that_runs() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "twin.md").read_text()
+    lines = {line.strip() for line in page.splitlines()}
+    assert all(line.strip() in lines for line in ASSEMBLY.splitlines())
+    assert "0x" + EXITS.hex() in page and f"{len(EXIT_CODE)} bytes" in page
+
+
 @pytest.mark.parametrize(("data", "program"), [(KEY_HASH, b"\x11" * 20), (OUTPUT_KEY, b"\x22" * 32)])
 @pytest.mark.parametrize("satoshi", [LEAST_EXIT, 123_456_789, MOST_EXIT])
 def test_an_exit_is_queued_and_told_once(data: bytes, program: bytes, satoshi: int) -> None:
@@ -189,3 +199,64 @@ def test_an_exit_is_paid_by_the_block_that_it_is_asked_in() -> None:
     quiet = twins.mine()
     assert commitment_of(quiet.carrier) == (len(quiet.carrier.outputs) - 1, quiet.payload.header.hash)
     assert len(quiet.carrier.outputs) == 3
+
+
+# -- the engine around the outer engine ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_proposals_come_after_their_parent_whatever_the_clock_says(name: str) -> None:
+    twins = Twins(name)
+    twins.mine()
+    before = twins.tip.header.timestamp
+    for now in (0, before - 1, before, before + 7):
+        twins.now = now
+        with twins.chain.view() as view:
+            draft = twins.draft(view.branch, view.state)
+            assert draft is not None and draft.timestamp == max(now, before + 1)
+            assert draft.difficulty == twins.spec.engine.difficulty(view.branch, draft.timestamp)
+
+
+def test_a_staker_does_not_search_seconds_that_are_over() -> None:
+    twins = Twins("twin-stake")
+    twins.fund()
+    for _ in range(12):
+        twins.mine()
+    twins.mine(stake=True)
+    for _ in range(5):
+        twins.staker.told.clear()
+        before = twins.tip.header.timestamp
+        twins.now = before
+        assert twins.make(stake=True) is None, "no second is left"
+        twins.now = before + 1
+        while (made := twins.make(stake=True)) is None:
+            twins.now += 1
+        assert made.header.timestamp > before
+        twins.accept(made)
+
+
+def test_a_coinstake_that_cannot_be_signed_again_makes_no_block() -> None:
+    twins = Twins("twin-stake")
+    twins.fund()
+    for _ in range(12):
+        twins.mine()
+    twins.now += 60
+    with twins.chain.view() as view:
+        twins.make(stake=True)
+        draft = None
+        while draft is None:
+            twins.now += 1
+            twins.staker.reached = {}
+            draft = twins.draft(view.branch, view.state, stake=True)
+        twins.staker.locked = True
+        with pytest.raises(Refused, match="cannot-sign"):
+            twins.ledger.assemble(draft, [], view.branch, view.state)
+
+
+def test_claims_are_the_inner_engines() -> None:
+    assert SPECS["twin"].engine.claim(b"x") == b""  # type: ignore[attr-defined]
+    twins = Twins("twin-stake")
+    twins.fund()
+    block = twins.mine(stake=True)
+    assert block.header.stake  # type: ignore[union-attr]
+    assert len(twins.spec.engine.claim(twins.tip.note)) == 32  # type: ignore[attr-defined]
