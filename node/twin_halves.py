@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from chains.spec import ChainSpec
 from consensus.api import Engine
 from ledger.api import Aid, Applied
+from ledger.twin.ledger import nothing_beside
 from node.half_chain import HalfBranch, whole_branch
 from node.half_node import HalfNode
 from node.halves import Halves
@@ -69,6 +70,8 @@ class Recent:
         self.payloads: Bounded[bytes, EthereumBlock] = Bounded(MOST_BLOCKS)
         self.blocks: Bounded[bytes, TwinBlock] = Bounded(MOST_BLOCKS)
         """By hash of the payload: the block as it was made last, sealed or not."""
+        self.headers: Bounded[bytes, Any] = Bounded(MOST_BLOCKS)
+        """By their hashes: outer headers with what a client's form of them leaves out (a seal beside it)."""
         self.beneficiary = bytes(20)
         """The account that earns the fees of blocks that a client of the coins makes."""
         self.payee = ANYONE
@@ -79,6 +82,7 @@ class Recent:
         key = block.payload.header.hash
         self.payloads.add(key, block.payload)
         self.blocks.add(key, block)
+        self.headers.add(block.header.hash, block.header)
 
 
 def resealed(block: TwinBlock, header: Any) -> TwinBlock:
@@ -95,14 +99,14 @@ class CoinHalf:
     def __init__(self, node: Node, recent: Recent) -> None:
         self._node = node
         self._recent = recent
-        twin = node.spec.ledger
-        self.format: Format = twin.format.outer  # type: ignore[attr-defined]
+        twin: Any = node.spec.ledger
+        self.format: Format = twin.format.outer
         self.engine: Engine[Any, Any] = node.spec.engine.inner  # type: ignore[attr-defined]
         self.spec = replace(
             node.spec,
             engine=self.engine,
             genesis=node.spec.genesis.outer,  # type: ignore[attr-defined]
-            ledger=CoinRules(twin, self),  # type: ignore[arg-type]
+            ledger=CoinRules(replace(twin, check_sides=nothing_beside), self),  # type: ignore[arg-type]
         )
 
     def entry(self, kv: KV, entry: Entry[Any]) -> Entry[Any]:
@@ -155,7 +159,8 @@ class CoinHalf:
             payload = self._stored(block.header.hash)
         if payload is None:
             raise Refused("payload-unknown", "the payload that the block commits to was not made here, or long ago")
-        return TwinBlock(block, payload)
+        header = self._recent.headers.get(block.header.hash)
+        return TwinBlock(block if header is None else replace(block, header=header), payload)
 
     def _stored(self, key: bytes) -> EthereumBlock | None:
         whole = self._node.chain.block(key)
@@ -168,7 +173,10 @@ class CoinHalf:
 
 @dataclass(frozen=True, slots=True)
 class CoinRules:
-    """The twin's ledger as methods of the coins ask it: with the coins' rules, policy and format, blocks being outer ones."""
+    """The twin's ledger as methods of the coins ask it: with the coins' rules, policy and format, blocks being outer ones.
+
+    Seals are the engine's affair: a block that is tried before it is sealed has none.
+    """
 
     twin: Any
     half: CoinHalf

@@ -171,7 +171,7 @@ def hash_rate(branch: Branch[Any], blocks: int, height: int, interval: int) -> f
 
 def _interval(node: Node) -> int:
     rule = getattr(node.spec.engine, "rule", None)
-    return 2016 if rule is None else int(rule.interval)
+    return int(getattr(rule, "interval", 2016))
 
 
 @rpc("getnetworkhashps", family="bitcoin", group="mining", cost="heavy")

@@ -78,8 +78,8 @@ def is_fresh(template: Template, node: Node) -> bool:
 
 def earliest_time(node: Node, branch: Branch[Any]) -> int:
     """The earliest timestamp of a child of the tip."""
-    rule = getattr(node.spec.engine, "rule", None)
-    return branch.median_time() + 1 if rule is None else earliest(rule, branch)
+    rule: Any = getattr(node.spec.engine, "rule", None)
+    return earliest(rule, branch) if hasattr(rule, "interval") else branch.median_time() + 1
 
 
 def show(template: Template, at: Snapshot, challenge: bytes) -> dict[str, Any]:

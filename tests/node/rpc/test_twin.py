@@ -30,6 +30,7 @@ from primitives.bitcoin import (
 )
 from primitives.buffer import Reader
 from primitives.ethereum import decode_block
+from primitives.twin import deposit_output
 from tests.node.rpc.ethereum.harness import RpcFailure
 from tests.node.rpc.twin_harness import TwinClient
 from tests.twins import ENGINES, call
@@ -300,15 +301,29 @@ def test_an_outside_miner_makes_a_block_from_a_template(twin: TwinClient) -> Non
     assert twin.balance(ACCOUNT) == ETHER
 
 
-def test_a_block_of_chosen_transactions_has_a_payload_too(twin: TwinClient) -> None:
-    address = twin.rich()
-    paid = twin.btc("sendtoaddress", address, 1)
-    made = twin.btc("generateblock", address, [paid])
-    assert twin.btc("getbestblockhash") == made["hash"] and twin.btc("getblock", made["hash"])["tx"][1:] == [paid]
-    held = twin.btc("generateblock", address, [], False)
-    assert twin.btc("getbestblockhash") == made["hash"]
-    assert twin.btc("submitblock", held["hex"]) is None
-    assert twin.btc("getbestblockhash") == held["hash"]
+def test_a_block_of_chosen_transactions_has_a_payload_too(each: TwinClient) -> None:
+    address = each.rich()
+    paid = each.btc("sendtoaddress", address, 1)
+    made = each.btc("generateblock", address, [paid])
+    assert each.btc("getbestblockhash") == made["hash"] and each.btc("getblock", made["hash"])["tx"][1:] == [paid]
+    held = each.btc("generateblock", address, [], False)
+    assert each.btc("getbestblockhash") == made["hash"]
+    assert each.btc("submitblock", held["hex"]) is None
+    assert each.btc("getbestblockhash") == held["hash"]
+    assert each.btc("getmininginfo")["blocks"] == each.btc("getblockcount")
+
+
+def test_several_deposits_of_one_transaction_are_standard(twin: TwinClient) -> None:
+    twin.rich()
+    coin = twin.btc("listunspent")[0]
+    value = int(coin["amount"] * 10**8)
+    parts = (deposit_output(b"\x77" * 20, 1), deposit_output(b"\x78" * 20, value - 20_000))
+    spend = TxInput(bytes.fromhex(coin["txid"])[::-1] + coin["vout"].to_bytes(4, "little"))
+    signed = twin.btc("signrawtransactionwithwallet", Transaction(2, (spend,), parts, 0).raw.hex())["hex"]
+    twin.btc("sendrawtransaction", signed)
+    twin.eth("evm_mine")
+    assert [m["account"].lower()[2:4] for m in twin.btc("listmoves")] == ["77", "78"]
+    assert twin.balance(ACCOUNT) == 10**10
 
 
 def test_work_by_ethash_is_handed_out_where_the_engine_is_ethash(tmp_path: Path) -> None:
