@@ -92,17 +92,18 @@ async def wait_until(node: Node, done: Callable[[], bool], seconds: float | None
 
     end = node.subscribe(on_event)
     stopping = asyncio.ensure_future(node.stopping.wait())
+    until = None if seconds is None else node.env.monotonic() + seconds
     try:
-        async with asyncio.timeout(seconds):
-            while not done() and not node.stopping.is_set():
-                waiting = asyncio.ensure_future(changed.wait())
-                try:
-                    await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    waiting.cancel()
-                changed.clear()
-    except TimeoutError:
-        pass
+        while not done() and not node.stopping.is_set():
+            left = None if until is None else until - node.env.monotonic()
+            if left is not None and left <= 0:
+                break
+            waiting = asyncio.ensure_future(changed.wait())
+            try:
+                await asyncio.wait((waiting, stopping), timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                waiting.cancel()
+            changed.clear()
     finally:
         stopping.cancel()
         end()

@@ -1,6 +1,7 @@
 """Starting a coroutine at once: one that never waits is done without a task, one that does goes on in one.
 
-What Python 3.12 knows as eager tasks. It knows no server.
+What Python 3.12 knows as eager tasks, but that up to its first wait there is no current task: `asyncio.timeout` has to come later.
+It knows no server.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from node.rpc.dispatch import Call, encode
 from node.rpc.ethereum_dispatch import EthereumDispatcher
 from node.rpc.ethereum_session import Session
 from node.rpc.events import Events
-from node.rpc.plain_http import PlainHttp
+from node.rpc.plain_http import PlainListener
 from primitives.env import Env
 
 log = logging.getLogger("chainyard.rpc")
@@ -31,7 +31,6 @@ MOST_WAITING = 20_000
 """Notifications that a slow client may leave unread; then it is cut off."""
 MOST_BYTES_WAITING = 16 * 1024 * 1024
 WORK_QUEUE = 1_024
-IDLE_SECONDS, SWEEP_SECONDS = 75.0, 5.0
 TOO_MANY = b'{"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"too many requests at once"}}'
 JSON_TYPES = ("application/json", "application/json-rpc", "application/jsonrequest")
 
@@ -62,10 +61,8 @@ class EthereumServer:
         self.port = 0
         self.under_way = 0
         self._runner: web.AppRunner | None = None
-        self._listener: asyncio.Server | None = None
-        self._sweeper: asyncio.TimerHandle | None = None
         self._sockets: set[web.WebSocketResponse] = set()
-        self._plain: set[PlainHttp] = set()
+        self._plain = PlainListener(self._answer, self._judge, MAX_BODY)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one. Raises OSError."""
@@ -75,31 +72,12 @@ class EthereumServer:
         await runner.setup()
         framework = runner.server
         assert framework is not None, "a runner that was set up has a server"
-
-        def connection() -> PlainHttp:
-            return PlainHttp(self._answer, self._knows_host, MAX_BODY, framework, self._plain)
-
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(connection, host, port, backlog=512, reuse_address=True)
-        self.port = self._listener.sockets[0].getsockname()[1]
-        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
-
-    def _sweep(self) -> None:
-        """Cut connections on which nothing has come for long."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() - IDLE_SECONDS
-        for connection in [c for c in self._plain if c.waiting and c.heard < until]:
-            connection.abort()
-        self._sweeper = loop.call_later(SWEEP_SECONDS, self._sweep)
+        await self._plain.start(host, port, framework)
+        self.port = self._plain.port
 
     async def stop(self) -> None:
         """Close the listener and its connections."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-        if self._listener is not None:
-            self._listener.close()
-        for connection in list(self._plain):
-            connection.abort()
+        await self._plain.stop()
         for socket in list(self._sockets):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 await socket.close(code=1001)
@@ -114,6 +92,13 @@ class EthereumServer:
             return await self.dispatcher.answer(body, EthereumCall("", None, peer))
         finally:
             self.under_way -= 1
+
+    def _judge(self, path: str, headers: Mapping[bytes, bytes], peer: str) -> str | None:
+        """The peer of a request that needs no closer look."""
+        kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if path != "/" or kind != b"application/json" or b"authorization" in headers:
+            return None
+        return peer if self._knows_host(headers.get(b"host", b"").decode("latin-1")) else None
 
     # -- who may call -----------------------------------------------------------------------------------------------
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Mapping
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from node.rpc.auth import Credentials, user_of
 from node.rpc.dispatch import Call, Dispatcher
+from node.rpc.plain_http import PlainListener
 from primitives.env import Env
 
 MAX_BODY = 32 * 1024 * 1024
@@ -35,6 +37,7 @@ class BitcoinServer:
         self.under_way = 0
         self.port = 0
         self._runner: web.AppRunner | None = None
+        self._plain = PlainListener(self._answer, self._judge, MAX_BODY)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one. Raises OSError."""
@@ -42,13 +45,14 @@ class BitcoinServer:
         app.router.add_route("*", "/{tail:.*}", self._handle)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.3)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port, backlog=512)
-        await site.start()
-        assert self._runner.addresses, "a started site has an address"
-        self.port = self._runner.addresses[0][1]
+        framework = self._runner.server
+        assert framework is not None, "a runner that was set up has a server"
+        await self._plain.start(host, port, framework)
+        self.port = self._plain.port
 
     async def stop(self) -> None:
         """Close the listener and its connections."""
+        await self._plain.stop()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -62,21 +66,34 @@ class BitcoinServer:
             if "Authorization" in request.headers:
                 await asyncio.sleep(WRONG_PASSWORD_DELAY)
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="jsonrpc"'})
-        path = request.rel_url.raw_path
-        if path == "/":
-            wallet = None
-        elif path.startswith("/wallet/"):
-            wallet = unquote(path[len("/wallet/") :])
-        else:
+        call = _call(request.rel_url.raw_path, user, request.remote or "")
+        if call is None:
             return web.Response(status=404)
+        answer, status = await self._answer(await request.read(), call)
+        if status == 503:
+            return web.Response(status=503, text=answer.decode())
+        if not answer:
+            return web.Response(status=status)
+        return web.Response(body=answer, status=status, content_type="application/json")
+
+    def _judge(self, path: str, headers: Mapping[bytes, bytes], peer: str) -> Call | None:
+        """Who calls, where a request needs no closer look."""
+        user = user_of(headers.get(b"authorization", b"").decode("latin-1"), self.credentials)
+        return None if user is None or "?" in path else _call(path, user, peer)
+
+    async def _answer(self, body: bytes, call: Call) -> tuple[bytes, int]:
         if self.under_way >= WORK_QUEUE:
-            return web.Response(status=503, text="Work queue depth exceeded\n")
+            return b"Work queue depth exceeded\n", 503
         self.under_way += 1
         try:
-            body = await request.read()
-            answer, status = await self.dispatcher.answer(body, Call(user, wallet, request.remote or ""))
+            answer, status = await self.dispatcher.answer(body, call)
         finally:
             self.under_way -= 1
-        if not answer:
-            return web.Response(status=204 if status == 204 else status)
-        return web.Response(body=answer + b"\n", status=status, content_type="application/json")
+        return (answer + b"\n" if answer else answer), status
+
+
+def _call(path: str, user: str, peer: str) -> Call | None:
+    """Whom a path means: the node, or one of its wallets; None where there is nothing."""
+    if path == "/":
+        return Call(user, None, peer)
+    return Call(user, unquote(path[len("/wallet/") :]), peer) if path.startswith("/wallet/") else None
