@@ -54,9 +54,10 @@ class Rpc:
 
     def call(self, method: str, *params: Any, **named: Any) -> Any:
         """The result of a method; numbers with a fraction are Decimal. Raises RpcError, NoConnection."""
+        given: Any = {**named, "args": list(params)} if named and params else named or list(params)
         with self._turn:
             self._number += 1
-            body = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": named or list(params)}
+            body = {"jsonrpc": "2.0", "id": self._number, "method": method, "params": given}
             reply = self._post(json.dumps(body, default=_plain).encode())
         if reply.get("error"):
             error = reply["error"]

@@ -75,7 +75,8 @@ class RpcClient:
 
     def call(self, method: str, *params: Any, **named: Any) -> Any:
         """The result of a method; numbers with a fraction come as Decimal. Raises RpcError, NoConnection."""
-        return self._result(self._post({"jsonrpc": "2.0", "id": 1, "method": method, "params": named or list(params)}))
+        given: Any = {**named, "args": list(params)} if named and params else named or list(params)
+        return self._result(self._post({"jsonrpc": "2.0", "id": 1, "method": method, "params": given}))
 
     def batch(self, calls: list[tuple[str, list[Any]]]) -> list[Any]:
         """Several calls in as few requests as a node accepts; an error takes the place of a result.

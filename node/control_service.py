@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from ledger.api import Admission
 from node.controls import Controls
 from node.faucet import grant_coins
 from node.node import Happening, PoolChanged
@@ -40,8 +41,8 @@ class ControlService:
         self.node = controls.node
         self.wallets = wallets
         self.dev = dev
-        if dev is not None and "bitcoin" not in self.node.spec.rpc:
-            self.controls.maker = lambda txs: dev.mine(txs)
+        if dev is not None:
+            self.controls.maker = self._twin_block if "bitcoin" in self.node.spec.rpc else lambda txs: dev.mine(txs)
         self.ethereum_rpc: str | None = None
         """Where the Ethereum-style RPC is, where there is one."""
         self.accounts: tuple[CoinKey, ...] = ()
@@ -100,6 +101,16 @@ class ControlService:
         if self.node.env.frozen is not None:  # the clock stands: blocks carry it on
             self.node.move_clock(max(1, round(self.interval)))
         self.controls.mine()
+
+    def _twin_block(self, txs: Sequence[Admission] | None) -> Any:
+        """A block at the time that the account side's clients wished for the next one."""
+        assert self.dev is not None, "a twin has an account side"
+        tip, wishes, spacing = self.node.chain.tip.header.timestamp, self.dev.next_block, self.dev.modes.spacing
+        when = wishes.timestamp if wishes.timestamp is not None else None if spacing is None else tip + spacing
+        if when is not None and when > tip:
+            self.node.env.advance(when - self.node.env.now())
+            wishes.timestamp = None
+        return self.controls.make(txs)
 
     def close(self) -> None:
         """Mine no more."""

@@ -78,7 +78,7 @@ class Controls:
         self.beside: Beside | None = None
         self.payee = ANYONE if "bitcoin" in node.spec.rpc else NOBODY
         """Whom blocks pay that nobody else claims."""
-        self.maker: Callable[[Sequence[Admission] | None], Any] = self._make
+        self.maker: Callable[[Sequence[Admission] | None], Any] = self.make
         """What makes a block of the pool, or of just these transactions (an account chain has wishes of its own)."""
         self.marks: dict[int, Mark] = {}
         self._last = 0
@@ -89,9 +89,10 @@ class Controls:
 
     def mine(self, txs: Sequence[Admission] | None = None, payee: bytes | None = None) -> Any:
         """One block on the tip, of the pool or of just these transactions. Raises Refused where none can be made."""
-        return self.maker(txs) if payee is None else self._make(txs, payee)
+        return self.maker(txs) if payee is None else self.make(txs, payee)
 
-    def _make(self, txs: Sequence[Admission] | None, payee: bytes | None = None) -> Any:
+    def make(self, txs: Sequence[Admission] | None, payee: bytes | None = None) -> Any:
+        """One block as the chain's rules have it, without further wishes. Raises Refused."""
         block = self.node.make_block(Purse(self.payee if payee is None else payee), txs)
         if block is None:
             raise Refused("no block could be made")
@@ -243,7 +244,8 @@ class Controls:
         node = self.node
         with node.chain.view() as view, node.chain.state_at(parent) as state:
             at = Position(view.entries.branch(parent), state, parent.header.timestamp + 1)
-            made = node.producer.make(at, purse(parent), node.stopping.is_set, [admission_of(tx) for tx in txs])
+            chosen = [admission_of(tx, self._lane(tx)) for tx in txs]
+            made = node.producer.make(at, purse(parent), node.stopping.is_set, chosen)
         if made is None:
             raise Refused("no block could be made")
         included = {tx.id for tx in made.block.txs}
@@ -255,6 +257,10 @@ class Controls:
         assert entry is not None, "a block that was just taken in"
         return entry
 
+    def _lane(self, tx: Any) -> int:
+        """Which half of a twin chain a transaction belongs to; 0 on any other."""
+        return int("bitcoin" in self.node.spec.rpc and not hasattr(tx, "vsize"))
+
 
 OURS: Final = -1
 """The source of transactions that this node's own users brought."""
@@ -264,7 +270,7 @@ _ACCOUNTS: Final = 1
 """The lane of accounts where a chain has two."""
 
 
-def admission_of(tx: Any) -> Admission:
+def admission_of(tx: Any, lane: int = 0) -> Admission:
     """A transaction that goes into a block whatever the pool's taste; whether it applies, the ledger says when the block is assembled."""
     nothing: frozenset[bytes] = frozenset()
     if hasattr(tx, "vsize"):

@@ -10,7 +10,6 @@ from node.control_service import ControlService
 from node.controls import MOST_BLOCKS
 from node.dump import dump, load
 from node.faucet import grant_coins, pay
-from node.node import Node
 from node.rpc.api import Control, Peers
 from node.rpc.errors import INVALID_ADDRESS_OR_KEY, INVALID_PARAMETER, METHOD_NOT_FOUND, RpcError
 from node.rpc.params import MAX_MONEY, display_hex, is_hex, parse_amount, shown
@@ -239,7 +238,7 @@ def reorg(local: Local, depth: int, txs: list[Any] | None = None) -> dict[str, A
         text, at = item if isinstance(item, list) and len(item) == 2 else (item, 0)
         if not isinstance(text, str) or not isinstance(at, int):
             raise RpcError(INVALID_PARAMETER, "txs is an array of hex strings, or of pairs of one and a block's number")
-        chosen.setdefault(at, []).append(_transaction(local.node, text))
+        chosen.setdefault(at, []).append(_transaction(local, text))
     purse = local.dev.side_purse if local.dev is not None and "bitcoin" not in local.node.spec.rpc else None
     before = local.node.chain.tip
     local.controls.reorganise(depth, chosen, purse)
@@ -247,16 +246,18 @@ def reorg(local: Local, depth: int, txs: list[Any] | None = None) -> dict[str, A
     return {"old_tip": display_hex(before.hash), "tip": display_hex(tip.hash), "height": tip.height, "depth": depth}
 
 
-def _transaction(node: Node, text: str) -> Any:
+def _transaction(local: Local, text: str) -> Any:
     """A transaction of whichever side: in the form of that side's clients, or of the chain's own store. Raises RpcError."""
     digits = text.removeprefix("0x")
     if not is_hex(digits):
         raise RpcError(INVALID_PARAMETER, f"a transaction is hex (not '{shown(text)}')")
     raw = bytes.fromhex(digits)
-    for form in (Form.CLIENT, Form.STORE):
+    whole = local.node.spec.ledger.format
+    accounts = [] if local.dev is None else [(local.dev.node.spec.ledger.format, Form.CLIENT)]
+    for fmt, form in ((whole, Form.CLIENT), *accounts, (whole, Form.STORE)):
         try:
             reader = Reader(raw)
-            tx = node.spec.ledger.format.read_tx(reader, form)
+            tx = fmt.read_tx(reader, form)
             reader.finish()
         except ChainError:
             continue
