@@ -16,6 +16,7 @@ from storage.durability import Durability
 from storage.kv import KV
 from storage.lmdb import LmdbStore
 from storage.memory import MemoryStore
+from tests.needs import needs
 from tests.node.fake_family import fake_spec
 from tests.node.forked_run import blocks, deliver
 from tests.node.test_chain_reorganise import check
@@ -104,7 +105,7 @@ def test_a_power_cut_under_batch_takes_whole_commits_only() -> None:
             assert again.tip.hash == end.tip.hash
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for the log of disk writes")
+@needs(shutil.which("cc") is not None, "a C compiler, for the log of disk writes,")
 @pytest.mark.parametrize("durability", [Durability.FULL, Durability.BATCH])
 def test_a_hundred_power_cuts_on_lmdb_open_to_a_sound_chain(durability: Durability, tmp_path: Path) -> None:
     """Unsynced sectors are dropped and reordered. Under FULL nothing that was told is lost, under BATCH one commit at most."""

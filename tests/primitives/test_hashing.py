@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from primitives import hashing, native
+from tests.needs import needs
 
 HEADER = bytes(range(80))
 BLOCK_1_NONCE = 2573394689
@@ -167,7 +168,7 @@ print(hashing.keccak256(b"").hex(), hashing.hash160(b"").hex(), hashing.scan(byt
     ]
 
 
-@pytest.mark.skipif(not native.native_available(), reason="no C extension here")
+@needs(native.native_available(), "the C extension")
 def test_the_extension_is_in_use_and_silent(caplog: pytest.LogCaptureFixture) -> None:
     native.announce()
     assert not caplog.records

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from primitives import rlp
 from primitives.errors import DecodeError
 from primitives.rlp import Item
+from tests.needs import needs
 
 VECTORS = Path(os.environ.get("CHAINYARD_VECTORS", Path(__file__).parents[2] / ".." / "shared" / "vectors"))
 ENCODERS: list[Callable[[Item], bytes]] = [rlp.encode, lambda item: rlp._encode(item, 0)]
@@ -145,7 +146,7 @@ def as_item(value: Any) -> Item:
     return bytes(number.to_bytes((number.bit_length() + 7) // 8, "big"))
 
 
-@pytest.mark.skipif(not VECTORS.exists(), reason="no published vectors here")
+@needs(VECTORS.exists(), f"published data at {VECTORS}")
 def test_published_vectors() -> None:
     cases = 0
     for path in sorted((VECTORS / "ethereum" / "tests" / "RLPTests").rglob("*.json")):

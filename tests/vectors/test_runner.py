@@ -7,14 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
+from tests.needs import needs
 from tests.vectors.catalogue import named, vectors_root
 
 ROOT = Path(__file__).resolve().parents[2]
-needs_data = pytest.mark.skipif(
-    not (vectors_root() / "bitcoin").is_dir(), reason=f"no published data at {vectors_root()}"
-)
+needs_data = needs((vectors_root() / "bitcoin").is_dir(), f"published data at {vectors_root()}")
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.needs import missing
 from tests.node.rpc.harness import ANYONE, Key
 from tests.node.rpc.wallet_harness import WalletClient
 from wallet import checksum
@@ -24,7 +25,7 @@ def vectors(name: str) -> Any:
     """One of Core's files of cases."""
     path = VECTORS / f"rpc_psbt_{name}.json"
     if not path.exists():
-        pytest.skip("the vectors are not on this machine")
+        missing(str(path))
     return json.loads(path.read_bytes())
 
 

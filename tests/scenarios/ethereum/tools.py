@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tests.needs import missing
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -28,51 +29,64 @@ NPM = {
     "@foundry-rs/forge": "1.7.1",
 }
 """The packages of the scenarios and their versions."""
-WEB3 = "8.0.0"
+OLDER = {"viem": "2.57.13", "ethers": "6.16.0", "ws": "8.18.3"}
+"""The versions before."""
+HARDHAT = {"hardhat": "2.29.1", "@nomicfoundation/hardhat-ethers": "3.1.3", "ethers": "6.17.0"}
+"""Hardhat 3 wants a newer Node than most machines have; both speak to a remote network alike."""
+WEB3, WEB3_BEFORE = "8.0.0", "7.16.0"
+VYPER, TRIE = "0.4.3", "4.0.0"
 
 
-def _missing(what: str) -> None:
-    if os.environ.get("CHAINYARD_ALL"):
-        pytest.fail(what)
-    pytest.skip(what)
-
-
-def npm_folder() -> Path:
+def npm_folder(name: str = "npm", packages: dict[str, str] = NPM) -> Path:
     """A folder whose node_modules hold the packages; installed on first use."""
     if shutil.which("npm") is None or shutil.which("node") is None:
-        _missing("npm is not here: the clients of its registry cannot run")
-    folder = TOOLS / "npm"
-    wanted = {"name": "chainyard-tests", "private": True, "dependencies": NPM}
+        missing("npm, which runs the clients of its registry,")
+    folder = TOOLS / name
+    wanted = {"name": "chainyard-tests", "private": True, "dependencies": packages}
     manifest = folder / "package.json"
-    if not manifest.exists() or json.loads(manifest.read_text()).get("dependencies") != NPM:
-        folder.mkdir(parents=True, exist_ok=True)
-        manifest.write_text(json.dumps(wanted, indent=1))
-        made = subprocess.run(
-            ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
-        if made.returncode:
-            manifest.unlink()
-            _missing(f"npm could not install the clients: {made.stderr.strip().splitlines()[-1:]}")
+    with _alone(name):
+        if not manifest.exists() or json.loads(manifest.read_text()).get("dependencies") != packages:
+            folder.mkdir(parents=True, exist_ok=True)
+            manifest.write_text(json.dumps(wanted, indent=1))
+            made = subprocess.run(
+                ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts"],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+            )
+            if made.returncode:
+                manifest.unlink()
+                missing(f"a client that npm could not install ({made.stderr.strip().splitlines()[-1:]})")
     return folder
 
 
-def web3_python() -> Path:
-    """The Python of an environment that holds web3.py, which wants other versions of libraries than this project."""
-    folder = TOOLS / f"venv-web3-{WEB3}"
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """One process at a time installs something."""
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with (TOOLS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def venv_python(package: str, version: str, *more: str) -> Path:
+    """The Python of an environment that holds a package, which wants other versions of libraries than this project."""
+    folder = TOOLS / f"venv-{package}-{version}"
     python = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
-        made = subprocess.run(
-            [str(python), "-m", "pip", "install", "-q", f"web3=={WEB3}"], capture_output=True, text=True
-        )
-        if made.returncode:
-            _missing(f"pip could not install web3.py: {made.stderr.strip().splitlines()[-1:]}")
-        (folder / "ready").touch()
+    with _alone(folder.name):
+        if not (folder / "ready").exists():
+            subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+            command = [str(python), "-m", "pip", "install", "-q", f"{package}=={version}", *more]
+            made = subprocess.run(command, capture_output=True, text=True)
+            if made.returncode:
+                missing(f"{package}, which pip could not install ({made.stderr.strip().splitlines()[-1:]})")
+            (folder / "ready").touch()
     return python
+
+
+def web3_python() -> Path:
+    """The Python of an environment that holds the newest web3.py."""
+    return venv_python("web3", WEB3)
 
 
 def foundry(tool: str) -> Path:
@@ -88,6 +102,8 @@ class Running:
     """A node that runs, by what it said at its start."""
 
     state: dict[str, Any]
+    log: Path
+    """What it says while it runs: each call too."""
 
     @property
     def url(self) -> str:
@@ -110,7 +126,7 @@ def dev_node(folder: Path, *options: str, chain: str = "dev") -> Iterator[Runnin
     """`chainyard dev` in a process of its own."""
     out = folder / "state.json"
     command = [sys.executable, "-m", "cli.main", "dev", "--chain", chain, "--ethereum-rpc-port", "0"]
-    command += ["--quiet", "--config-out", str(out), *options]
+    command += ["--quiet", "--log", "rpc=debug", "--config-out", str(out), *options]
     with (folder / "stderr.log").open("wb") as errors:
         process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
     try:
@@ -120,7 +136,7 @@ def dev_node(folder: Path, *options: str, chain: str = "dev") -> Iterator[Runnin
             if out.exists() and out.read_text().endswith("}"):
                 break
             with_timeout(process)
-        yield Running(json.loads(out.read_text()))
+        yield Running(json.loads(out.read_text()), folder / "stderr.log")
     finally:
         process.terminate()
         process.wait(30)

@@ -15,21 +15,16 @@ import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
+
+from tests.needs import missing
 
 HERE = Path(__file__).parent
 TOOLS = Path(os.environ.get("CHAINYARD_TOOLS", Path.home() / ".cache/chainyard-tests"))
 ETH_ACCOUNT = "eth-account==0.14.0"
 Ask = Callable[..., Any]
-
-
-def missing(what: str) -> NoReturn:
-    """Skip by name, or fail where everything is to be run."""
-    if os.environ.get("CHAINYARD_ALL"):
-        pytest.fail(f"{what} is missing")
-    pytest.skip(f"{what} is missing")
 
 
 @contextlib.contextmanager

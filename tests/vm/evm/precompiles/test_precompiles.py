@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from primitives import secp256k1
 from primitives.hashing import keccak256
+from tests.needs import needs
 from tests.vm.evm.run import BLOCK, SENDER
 from tests.vm.evm.world import MemoryWorld
 from vm.evm.api import Fork, Message, OutOfGas, PrecompileFailed, Result, TxContext
@@ -299,7 +300,7 @@ def test_p256_verifies_what_openssl_signs() -> None:
         assert (result.success, result.output) == (True, b"")
 
 
-needs_native = pytest.mark.skipif(native is None, reason="the C extension is not built")
+needs_native = needs(native is not None, "the C extension")
 
 
 @needs_native
