@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from consensus.api import Engine, Exhausted, Purse
 from ledger.api import Draft, Stop
@@ -16,9 +16,12 @@ from ledger.twin.ledger import SIGN
 from ledger.utxo.coins import CoinView
 from primitives.bitcoin import Transaction, TxOutput
 from primitives.chain import Branch
-from primitives.errors import SystemFault
+from primitives.errors import Refused, SystemFault
 from primitives.twin import OuterHeader, TwinBlock
 from storage.kv import KV
+
+LATEST: Final = (1 << 32) - 1
+"""The last second that an outer header can bear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,13 @@ class Outer:
         return b"" if claim is None else claim(note)
 
     def propose(self, branch: Branch[Any], state: KV, purse: Purse, now: int, stop: Stop) -> Draft | None:
-        """As the engine has it, but after the parent's time; beside a coinstake, how it is signed once it commits to a payload."""
+        """As the engine has it, but after the parent's time; beside a coinstake, how it is signed once it commits to a payload.
+
+        Raises Refused("time-too-new") where the clock shows what no header of 80 bytes can bear.
+        """
         before = branch.tip.header.timestamp
+        if max(now, before + 1) > LATEST:
+            raise Refused("time-too-new", f"no header can bear the second {max(now, before + 1)}")
         staker = getattr(purse, "staker", None)
         if staker is not None:
             purse = replace(purse, staker=_Later(staker, before))  # type: ignore[type-var]

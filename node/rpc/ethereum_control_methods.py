@@ -129,6 +129,8 @@ def set_next_timestamp(node: Node, dev: Dev, timestamp: Number) -> str:
 def set_time(node: Node, timestamp: Number) -> int:
     """Set the chain's clock, in seconds (or milliseconds, beyond the year 5138); returns by how much it moved."""
     seconds = timestamp // 1000 if timestamp > 100_000_000_000 else timestamp
+    if seconds >= 1 << 63:
+        raise wrong("timestamp is out of range")
     moved = seconds - node.env.now()
     node.move_clock(moved)
     return moved
