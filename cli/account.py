@@ -24,10 +24,11 @@ from cli.ethereum import (
 )
 from cli.output import USAGE, CliError, emit, table
 from cli.secrets import ask, stdin_option
+from cli.tx_kinds import authorization_hex, code_address, enriched, kind_options, read_sidecar
 from cli.wei import ether, parse_wei
 from node.ethereum_client import EthereumSource, hexed
 from primitives.address import account_encode
-from primitives.ethereum_tx import EthereumTransaction
+from primitives.ethereum_tx import BlobSidecar, EthereumTransaction
 from wallet import keyring, messages, mnemonic, typed_data
 from wallet.accounts import Accounts
 from wallet.cipher import Scrypt
@@ -240,15 +241,16 @@ def export(address: str, out: Path, from_stdin: bool, name: str, chain_id: int |
 @click.argument("to")
 @click.argument("amount")
 @click.option("--data", default="", metavar="HEX", help="Bytes to send along.")
+@kind_options
 @sender_options
 def send_(to: str, amount: str, data: str, **given: Any) -> None:
-    """Send AMOUNT (such as 0.5ether) TO an address."""
+    """Send AMOUNT (such as 0.5ether) TO an address; with blobs, an access list or leave to run code too."""
     given["wallet_name"] = given["wallet_name"] or _usual_wallet(given)
     try:
         raw = bytes.fromhex(data.removeprefix("0x"))
     except ValueError:
         raise CliError("the data are not hexadecimal", USAGE) from None
-    call = Call(parse_account(to), parse_wei(amount), raw)
+    call = enriched(Call(parse_account(to), parse_wei(amount), raw), given)
     emit(send_asked(f"{ether(call.value)} to {to}", call, given), sent_text)
 
 
@@ -283,7 +285,7 @@ def _sent_row(tx: EthereumTransaction) -> dict[str, Any]:
     }
 
 
-def _replace(tx_hash: str, cancel: bool, given: dict[str, Any]) -> None:
+def _replace(tx_hash: str, cancel: bool, given: dict[str, Any], sidecar: BlobSidecar | None = None) -> None:
     text = tx_hash.removeprefix("0x")
     if len(text) != 64 or any(c not in "0123456789abcdefABCDEF" for c in text):
         raise CliError(f"{tx_hash} is not the hash of a transaction", USAGE)
@@ -297,7 +299,7 @@ def _replace(tx_hash: str, cancel: bool, given: dict[str, Any]) -> None:
         what = "cancel" if cancel else "replace"
         confirm([f"  {what} nonce {old.nonce} of {account_encode(old.sender)}, with higher fees"], given["sure"])
         wallet.unlock()
-        made = wallet.accounts.replace(old.id, cancel=cancel)
+        made = wallet.accounts.replace(old.id, cancel=cancel, sidecar=sidecar)
     emit({"hash": hexed(made.id), "nonce": made.nonce, "max_fee_per_gas": str(made.fee_cap)}, sent_text)
 
 
@@ -306,12 +308,20 @@ _SURE = click.option("--yes", "-y", "sure", is_flag=True, help="Do not ask.")
 
 @account.command("replace")
 @click.argument("tx_hash")
+@click.option(
+    "--blob",
+    "blob_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The files of a blob transaction, which the wallet does not keep.",
+)
+@click.option("--cell-proofs", is_flag=True, help="Proofs for every cell (EIP-7594).")
 @_SURE
 @stdin_option
 @wallet_options
-def replace(tx_hash: str, **given: Any) -> None:
+def replace(tx_hash: str, blob_files: tuple[Path, ...], cell_proofs: bool, **given: Any) -> None:
     """Send a transaction that waits again, with fees high enough to take its place."""
-    _replace(tx_hash, False, given)
+    _replace(tx_hash, False, given, read_sidecar(blob_files, cell_proofs))
 
 
 @account.command("cancel")
@@ -322,6 +332,56 @@ def replace(tx_hash: str, **given: Any) -> None:
 def cancel(tx_hash: str, **given: Any) -> None:
     """Put a transfer of nothing to oneself in the place of a transaction that waits."""
     _replace(tx_hash, True, given)
+
+
+@account.command("authorize")
+@click.argument("contract")
+@click.option("--from", "sender", default=None, metavar="ADDRESS", help="Which account gives leave.")
+@click.option(
+    "--nonce", type=click.IntRange(0), default=None, help="The account's nonce when it is used (the next one)."
+)
+@click.option("--any-chain", is_flag=True, help="Let it hold on every chain.")
+@stdin_option
+@wallet_options
+def authorize(
+    contract: str,
+    sender: str | None,
+    nonce: int | None,
+    any_chain: bool,
+    from_stdin: bool,
+    name: str,
+    chain_id: int | None,
+    url: str | None,
+) -> None:
+    """Sign an account's leave to run the code of CONTRACT as its own (EIP-7702), for somebody else to send; `none` ends it."""
+    source = _source(url, chain_id)
+    code = code_address(contract)
+    with explained(), opened(name, source.chain_id(), source, from_stdin) as wallet:
+        chosen = wallet.pick(None if sender is None else parse_account(sender))
+        wallet.unlock()
+        number = source.pending_nonce(chosen) if nonce is None else nonce
+        made = wallet.accounts.authorize(chosen, code, number, 0 if any_chain else None)
+    result = {
+        "authorization": authorization_hex(made),
+        "authority": account_encode(chosen),
+        "contract": account_encode(code),
+        "nonce": number,
+        "chain_id": made.chain_id,
+    }
+    emit(result, lambda r: str(r["authorization"]))
+
+
+@account.command("label")
+@click.argument("address")
+@click.argument("label")
+@wallet_options
+def label_(address: str, label: str, name: str, chain_id: int | None, url: str | None) -> None:
+    """Name an account of a wallet."""
+    source = _source(url, chain_id)
+    with explained(), opened(name, source.chain_id(), source, False) as wallet:
+        chosen = wallet.pick(parse_account(address))
+        wallet.accounts.set_label(chosen, label)
+    emit({"address": account_encode(chosen), "label": label}, lambda r: f"{r['address']} is {r['label']!r} now")
 
 
 # -- signatures ------------------------------------------------------------------------------------------------------

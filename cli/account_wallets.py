@@ -58,6 +58,10 @@ class OpenSender:
     accounts: Accounts
     address: bytes
 
+    def completed(self, call: Call, terms: SendTerms) -> Call:
+        """The call with the sender's own authorization where the terms want one."""
+        return self.accounts.completed(self.address, call, terms)
+
     def send(self, call: Call, terms: SendTerms) -> bytes:
         """Sign here, write down, and send."""
         return self.accounts.send(self.address, call, terms).id

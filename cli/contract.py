@@ -25,6 +25,7 @@ from cli.ethereum import (
     url_option,
 )
 from cli.output import USAGE, CliError, emit
+from cli.tx_kinds import enriched, kind_options
 from cli.wei import parse_wei
 from node.ethereum_client import EthereumClient, EthereumSource, call_object, hexed, unhexed
 from primitives.address import account_encode
@@ -176,6 +177,7 @@ def call_(
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option("--value", default="0", metavar="AMOUNT", help="Ether to send along, such as 1ether.")
 @_ABI
+@kind_options
 @sender_options
 def send_(
     address: str, function: str, arguments: tuple[str, ...], value: str, abi_file: Path | None, **given: Any
@@ -185,6 +187,7 @@ def send_(
     with explained(entries):
         entry = contracts.entry_of(function, entries, len(arguments))
         call = Call(parse_account(address), parse_wei(value), entry.encode(arguments))
+    call = enriched(call, given)
     shown = ", ".join(arguments)
     emit(send_asked(f"{entry.name}({shown}) of {address}", call, given, _known(entries)), sent_text)
 

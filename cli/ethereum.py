@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,12 +24,12 @@ from node.ethereum_client import DEFAULT_URL, EthereumClient, EthereumSource, Re
 from node.rpc.errors import RpcError
 from primitives.address import account_decode, account_encode
 from primitives.errors import ChainError, DecodeError
-from primitives.ethereum_tx import LEGACY
+from primitives.ethereum_tx import ACCESS_LIST, LEGACY
 from wallet import abi, keystore, spend_account
 from wallet.abi import Entry
 from wallet.accounts import GAS_MARGIN, SendTerms
 from wallet.errors import WalletError
-from wallet.spend_account import Call, Fees
+from wallet.spend_account import BLOB_GAS, Call, Fees
 
 RECEIPT_SECONDS = 120.0
 
@@ -97,6 +98,10 @@ class Sender(Protocol):
 
     @property
     def address(self) -> bytes: ...
+    def completed(self, call: Call, terms: SendTerms) -> Call:
+        """The call with the sender's own authorization where the terms want one. Raises WalletError, CliError."""
+        ...
+
     def send(self, call: Call, terms: SendTerms) -> bytes:
         """Send, and return the transaction's hash. Raises WalletError, RpcError, ChainError."""
         ...
@@ -108,6 +113,12 @@ class NodeKey:
     def __init__(self, source: EthereumSource, address: bytes) -> None:
         self._source = source
         self.address = address
+
+    def completed(self, call: Call, terms: SendTerms) -> Call:
+        """The call as it is: the node signs transactions, not authorizations. Raises CliError."""
+        if terms.delegate is not None or call.sidecar is not None:
+            raise CliError("a key of the node cannot sign this", USAGE, "say --wallet NAME or --keystore FILE")
+        return call
 
     def send(self, call: Call, terms: SendTerms) -> bytes:
         """Let the node sign and send."""
@@ -136,9 +147,16 @@ class OpenKey:
     def __repr__(self) -> str:
         return f"OpenKey({account_encode(self.address)})"
 
+    def completed(self, call: Call, terms: SendTerms) -> Call:
+        """The call with the key's own authorization where the terms want one."""
+        if terms.delegate is None:
+            return call
+        nonce = self._source.pending_nonce(self.address) if terms.nonce is None else terms.nonce
+        return spend_account.delegating(call, self._secret, self._source.chain_id(), terms.delegate, nonce)
+
     def send(self, call: Call, terms: SendTerms) -> bytes:
         """Sign here, and send."""
-        source = self._source
+        source, call = self._source, self.completed(call, terms)
         gas = terms.gas_limit or source.estimate_gas(self.address, call)
         if terms.gas_limit is None and gas != spend_account.TRANSFER_GAS:
             gas = gas * GAS_MARGIN // 100
@@ -183,8 +201,13 @@ def terms_of(given: dict[str, Any], source: EthereumSource) -> SendTerms:
         if tip is not None and least > most:
             raise CliError("--tip is more than --max-fee", USAGE)
         fees = Fees(min(least, most), most, usual.blob_fee_cap)
+    if given.get("max_blob_fee") is not None:
+        fees = replace(fees or source.fees(), blob_fee_cap=parse_wei(given["max_blob_fee"]))
     limit = 1 << 256 if given["allow_high_fee"] else spend_account.MAX_FEE
-    return SendTerms(LEGACY if given["legacy"] else None, given["gas"], fees, given["nonce"], limit)
+    kind = LEGACY if given["legacy"] else None
+    if given["legacy"] and given.get("access_list"):
+        kind = ACCESS_LIST
+    return SendTerms(kind, given["gas"], fees, given["nonce"], limit, given.get("delegate"))
 
 
 @contextmanager
@@ -242,10 +265,11 @@ def send_asked(what: str, call: Call, given: dict[str, Any], entries: tuple[Entr
     source = EthereumSource(open_client(given["url"]))
     with explained(entries), sender_of(given, source) as sender:
         terms = terms_of(given, source)
-        gas = terms.gas_limit or source.estimate_gas(sender.address, call)
+        gas = terms.gas_limit or source.estimate_gas(sender.address, sender.completed(call, terms))
         fees = terms.fees or source.fees()
-        if gas * fees.fee_cap > terms.max_fee:
-            why = f"a fee of up to {ether(gas * fees.fee_cap)} exceeds the limit of {ether(terms.max_fee)}"
+        cost = gas * fees.fee_cap + len(call.blob_hashes) * BLOB_GAS * fees.blob_fee_cap
+        if cost > terms.max_fee:
+            why = f"a fee of up to {ether(cost)} exceeds the limit of {ether(terms.max_fee)}"
             raise CliError(why, USAGE, "lower --max-fee, or say --allow-high-fee")
         plan = {
             "chain_id": source.chain_id(),
@@ -255,15 +279,23 @@ def send_asked(what: str, call: Call, given: dict[str, Any], entries: tuple[Entr
             "data": hexed(call.data),
             "gas": gas,
             "max_fee_per_gas": str(fees.fee_cap),
-            "max_fee": str(gas * fees.fee_cap),
+            "max_fee": str(cost),
         }
+        if call.blob_hashes:
+            plan |= {"blobs": len(call.blob_hashes), "max_fee_per_blob_gas": str(fees.blob_fee_cap)}
+        if terms.delegate is not None:
+            plan["delegate"] = account_encode(terms.delegate)
         if given["dry_run"]:
             return plan
         lines = [
             f"  {what}",
             f"  from {plan['from']} on chain {plan['chain_id']}",
-            f"  value {ether(call.value)}, fee at most {ether(gas * fees.fee_cap)} (gas {gas:,})",
+            f"  value {ether(call.value)}, fee at most {ether(cost)} (gas {gas:,})",
         ]
+        if call.blob_hashes:
+            lines.append(f"  {len(call.blob_hashes)} blob(s), at most {ether(fees.blob_fee_cap)} a unit of blob gas")
+        if terms.delegate is not None:
+            lines.append(f"  from then on {plan['from']} runs the code of {plan['delegate']}")
         confirm(lines, given["sure"])
         sent = sender.send(call, terms)
         result: dict[str, Any] = {"hash": hexed(sent), "from": plan["from"]}

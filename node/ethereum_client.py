@@ -12,7 +12,7 @@ from node.client import Endpoint, RpcClient
 from node.rpc.errors import RpcError
 from primitives.address import account_encode
 from primitives.errors import Refused
-from primitives.ethereum_tx import EthereumTransaction
+from primitives.ethereum_tx import Authorization, EthereumTransaction
 from wallet import spend_account
 from wallet.spend_account import Call, Fees
 
@@ -56,7 +56,23 @@ def call_object(sender: bytes | None, call: Call) -> dict[str, Any]:
             {"address": account_encode(address), "storageKeys": [hexed(key) for key in keys]}
             for address, keys in call.access_list
         ]
+    if call.blob_hashes:
+        found["blobVersionedHashes"] = [hexed(digest) for digest in call.blob_hashes]
+    if call.authorizations:
+        found["authorizationList"] = [authorization_json(one) for one in call.authorizations]
     return found
+
+
+def authorization_json(one: Authorization) -> dict[str, Any]:
+    """An authorization as the RPC writes it (EIP-7702)."""
+    return {
+        "chainId": number(one.chain_id),
+        "address": account_encode(one.address),
+        "nonce": number(one.nonce),
+        "yParity": number(one.y_parity),
+        "r": number(one.r),
+        "s": number(one.s),
+    }
 
 
 class EthereumClient:

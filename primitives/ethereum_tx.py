@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Final
 
 from primitives import rlp, secp256k1
@@ -215,6 +216,11 @@ def decode_network_transaction(data: bytes) -> EthereumTransaction:
     if len(items) == 5 and version != 1:
         raise DecodeError(f"side-car version {version}")
     return replace(_from_payload(BLOB, items[0]), sidecar=BlobSidecar(blobs, commitments, proofs, version))
+
+
+def versioned_hash(commitment: bytes) -> bytes:
+    """How a blob transaction names a KZG commitment (EIP-4844)."""
+    return b"\x01" + sha256(commitment).digest()[1:]
 
 
 def account_of(public: bytes) -> bytes:

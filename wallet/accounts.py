@@ -4,13 +4,21 @@ Refuses to know the node: it asks an AccountSource. A key is on disk before its 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final, Protocol
 
 from primitives.address import account_decode, account_encode
 from primitives.errors import ChainError, DecodeError
-from primitives.ethereum_tx import EthereumTransaction, account_of, decode_transaction
+from primitives.ethereum_tx import (
+    BLOB,
+    Authorization,
+    BlobSidecar,
+    EthereumTransaction,
+    account_of,
+    authorize,
+    decode_transaction,
+)
 from primitives.secp256k1 import serialize
 from wallet import hd, keystore, messages, signer, spend_account, typed_data
 from wallet.cipher import Stretch
@@ -80,6 +88,7 @@ class SendTerms:
     fees: Fees | None = None
     nonce: int | None = None
     max_fee: int = spend_account.MAX_FEE
+    delegate: bytes | None = None  # whose code the sender wants to run as its own (EIP-7702)
 
 
 class Accounts:
@@ -208,6 +217,11 @@ class Accounts:
         """A personal message's signature (EIP-191)."""
         return messages.sign_personal(message, self.secret_of(address))
 
+    def authorize(self, address: bytes, code: bytes, nonce: int, chain_id: int | None = None) -> Authorization:
+        """An account's leave to run the code of another address as its own (EIP-7702); chain id 0 holds on every chain."""
+        number = self._chain.chain_id() if chain_id is None else chain_id
+        return authorize(self.secret_of(address), number, code, nonce)
+
     def sign_typed(self, address: bytes, data: Any) -> bytes:
         """The signature of typed data (EIP-712). Raises DecodeError for data that do not fit their types, or another chain."""
         digest = typed_data.digest(data)
@@ -232,12 +246,20 @@ class Accounts:
         terms = terms or SendTerms()
         secret = self.secret_of(address)
         fees = terms.fees or self._chain.fees()
-        gas = terms.gas_limit or self._estimate(address, call)
+        gas = terms.gas_limit or self._estimate(address, self.completed(address, call, terms))
         if terms.nonce is not None or not submit:
             nonce = self._chain.pending_nonce(address) if terms.nonce is None else terms.nonce
             return self._send_at(nonce, call, gas, fees, terms, secret, submit)
         with self._nonces.take(address, self._chain.pending_nonce(address)) as nonce:
             return self._send_at(nonce, call, gas, fees, terms, secret, submit)
+
+    def completed(self, address: bytes, call: Call, terms: SendTerms) -> Call:
+        """The call as it would be sent now, with the sender's own authorization. Raises WalletError("wallet-locked")."""
+        if terms.delegate is None:
+            return call
+        nonce = self._chain.pending_nonce(address) if terms.nonce is None else terms.nonce
+        secret = self.secret_of(address)
+        return spend_account.delegating(call, secret, self._chain.chain_id(), terms.delegate, nonce)
 
     def _estimate(self, address: bytes, call: Call) -> int:
         try:
@@ -249,6 +271,8 @@ class Accounts:
     def _send_at(
         self, nonce: int, call: Call, gas: int, fees: Fees, terms: SendTerms, secret: bytes, submit: bool
     ) -> EthereumTransaction:
+        if terms.delegate is not None:
+            call = spend_account.delegating(call, secret, self._chain.chain_id(), terms.delegate, nonce)
         tx = spend_account.build(call, nonce, gas, fees, self._chain.chain_id(), terms.kind, terms.max_fee)
         signed = spend_account.sign_checked(tx, secret)
         if submit:
@@ -274,8 +298,13 @@ class Accounts:
         with self._state.guard:
             return [decode_transaction(bytes.fromhex(entry["raw"])) for entry in self._book.get("sent", [])]
 
-    def replace(self, tx_hash: bytes, fees: Fees | None = None, cancel: bool = False) -> EthereumTransaction:
-        """Send the same transaction with higher fees, or a transfer of nothing in its place. Raises WalletError."""
+    def replace(
+        self, tx_hash: bytes, fees: Fees | None = None, cancel: bool = False, sidecar: BlobSidecar | None = None
+    ) -> EthereumTransaction:
+        """Send the same transaction with higher fees, or a transfer of nothing in its place. Raises WalletError.
+
+        The wallet does not keep blobs: those of a blob transaction are given again.
+        """
         old = next((tx for tx in self.sent() if tx.id == tx_hash), None)
         if old is None:
             raise WalletError(NOT_FOUND, "the wallet did not send this transaction")
@@ -285,7 +314,9 @@ class Accounts:
         if cancel:
             tx = spend_account.cancel(old, old.sender, offered)
         else:
-            tx = spend_account.replace_fees(old, offered)
+            if old.kind == BLOB and sidecar is None:
+                raise WalletError(BAD_PARAMETER, "the blobs of a transaction are not kept: give them again")
+            tx = replace(spend_account.replace_fees(old, offered), sidecar=sidecar)
         signed = spend_account.sign_checked(tx, self.secret_of(old.sender))
         self._hand_over(signed)
         return signed

@@ -6,7 +6,7 @@ Refuses to know accounts' balances and to send. What it returns signed has been 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from primitives import rlp
@@ -19,7 +19,9 @@ from primitives.ethereum_tx import (
     SET_CODE,
     AccessList,
     Authorization,
+    BlobSidecar,
     EthereumTransaction,
+    authorize,
     sign,
 )
 from primitives.hashing import keccak256
@@ -34,6 +36,8 @@ MAX_FEE: Final = ETHER
 BUMP: Final = 110
 """A replacement offers at least this many hundredths of both prices (geth, txpool.pricebump)."""
 BLOB_BUMP: Final = 200
+BLOB_GAS: Final = 131_072
+"""Blob gas that a blob takes (EIP-4844)."""
 LEAST_TIP: Final = GWEI
 
 
@@ -56,6 +60,15 @@ class Call:
     access_list: AccessList = ()
     blob_hashes: tuple[bytes, ...] = ()
     authorizations: tuple[Authorization, ...] = ()
+    sidecar: BlobSidecar | None = field(default=None, compare=False, repr=False)
+
+
+def delegating(call: Call, secret: bytes, chain_id: int, code: bytes, nonce: int) -> Call:
+    """The call with its sender's leave to run the code of another address as its own (EIP-7702).
+
+    `nonce` is the transaction's; when authorizations are looked at, it has been used, so that the next one counts.
+    """
+    return replace(call, authorizations=(*call.authorizations, authorize(secret, chain_id, code, nonce + 1)))
 
 
 def suggest(base_fees: Sequence[int], tips: Sequence[Sequence[int]], blob_base_fees: Sequence[int] = ()) -> Fees:
@@ -103,7 +116,7 @@ def build(
     tip_cap = fee_cap if kind in (LEGACY, ACCESS_LIST) else fees.tip_cap
     if tip_cap > fee_cap:
         raise WalletError(FEE, "max priority fee per gas higher than max fee per gas")
-    cost = fee_cap * gas_limit + fees.blob_fee_cap * len(call.blob_hashes) * 131_072
+    cost = fee_cap * gas_limit + fees.blob_fee_cap * len(call.blob_hashes) * BLOB_GAS
     if cost > max_fee:
         raise WalletError(FEE, f"a fee of up to {cost} wei exceeds the limit of {max_fee} wei")
     if min(call.value, nonce, gas_limit, fee_cap) < 0 or call.value >= 1 << 256:
@@ -122,6 +135,7 @@ def build(
         blob_fee_cap=fees.blob_fee_cap if kind == BLOB else 0,
         blob_hashes=call.blob_hashes,
         authorizations=call.authorizations,
+        sidecar=call.sidecar,
     )
 
 

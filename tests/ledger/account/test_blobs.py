@@ -7,28 +7,24 @@ from dataclasses import replace
 import pytest
 from py_arkworks_bls12381 import G1Point, Scalar
 
-from ledger.account.blobs import (
+from ledger.account.blobs import blob_holds, cells_hold, cells_of, check_sidecar
+from ledger.account.kzg_setup import G1_POWERS
+from primitives.errors import Refused
+from primitives.ethereum_tx import BLOB, BlobSidecar, EthereumTransaction, versioned_hash
+from tests.accounts import transfer
+from tests.ledger.account.test_admission import Pool
+from vm.evm.api import PrecompileFailed
+from vm.evm.polynomials import (
     CELLS,
     MODULUS,
     WORDS,
-    blob_holds,
-    cells_hold,
-    cells_of,
-    check_sidecar,
     coefficients,
     evaluate,
     reversed_order,
     roots,
     transform,
-    versioned_hash,
     words_of,
 )
-from ledger.account.kzg_setup import G1_POWERS
-from primitives.errors import Refused
-from primitives.ethereum_tx import BLOB, BlobSidecar, EthereumTransaction
-from tests.accounts import transfer
-from tests.ledger.account.test_admission import Pool
-from vm.evm.api import PrecompileFailed
 from vm.evm.precompiles.kzg import POINT_EVALUATION
 
 ONE = G1Point().to_compressed_bytes()
