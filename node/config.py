@@ -110,6 +110,8 @@ class Config:
         return self.root / Path(self.chain).stem
 
 
+_NO_SETTINGS = {"vectors", "all", "jobs", "rpc_url", "tools", "record"}
+"""Variables of the tests, and the client's."""
 KEYS = {f.name: f for f in dataclasses.fields(Config) if f.name != "origins"}
 _HINTS = typing.get_type_hints(Config)
 SECRET = {"rpc_password", "rpc_auth"}
@@ -120,7 +122,7 @@ def load(command_line: Mapping[str, Any], environ: Mapping[str, str], folder: Pa
     values: dict[str, tuple[Any, str]] = {}
     first = {k: v for k, v in command_line.items() if v is not None and v != ()}
     env = {k[len(PREFIX) :].lower(): v for k, v in environ.items() if k.startswith(PREFIX)}
-    env = {k: v for k, v in env.items() if k not in {"vectors", "all", "jobs", "rpc_url"}}
+    env = {k: v for k, v in env.items() if k not in _NO_SETTINGS}
     local = _file(folder / "chainyard.toml")
     datadir = first.get("datadir") or env.get("datadir") or local.get("datadir")
     beside = Config(datadir=_path(datadir)).root / "chainyard.toml"

@@ -218,6 +218,9 @@ def check_call(tx: EthereumTransaction, context: BlockContext, rules: AccountRul
                 f"max fee per gas less than block base fee: address {name}, "
                 f"maxFeePerGas: {tx.fee_cap}, baseFee: {context.base_fee}"
             )
+    limit = rules.fork.max_initcode_size
+    if tx.to is None and limit is not None and len(tx.data) > limit:
+        raise refuse(f"max initcode size exceeded: code size {len(tx.data)} limit {limit}")
     want = tx.gas_limit * tx.fee_cap + tx.value + fees.blob_gas(tx) * tx.blob_fee_cap
     have = state.balance(tx.sender)
     if have < want:

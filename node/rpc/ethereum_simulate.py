@@ -42,7 +42,7 @@ _NOBODY = bytes(20)
 NumberedLogs = Sequence[tuple[int, Log]]
 VM_ERROR = -32015
 NUMBER_ORDER, TIME_ORDER, GAS_LIMIT, TOO_MANY = -38020, -38021, -38015, -38026
-NONCE_LOW, NONCE_HIGH, FEE_LOW, INTRINSIC, FUNDS = -38010, -38011, -38012, -38013, -38014
+NONCE_LOW, NONCE_HIGH, FEE_LOW, INTRINSIC, FUNDS, INIT_CODE = -38010, -38011, -38012, -38013, -38014, -38025
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +323,9 @@ class Simulation:
                     f"max fee per gas less than block base fee: address {name}, "
                     f"maxFeePerGas: {tx.fee_cap}, baseFee: {context.base_fee}",
                 )
+        limit = rules.fork.max_initcode_size
+        if tx.to is None and limit is not None and len(tx.data) > limit:
+            raise refuse(INIT_CODE, f"max initcode size exceeded: code size {len(tx.data)} limit {limit}")
         want = tx.gas_limit * tx.fee_cap + tx.value + fees.blob_gas(tx) * tx.blob_fee_cap
         have = state.balance(tx.sender)
         if have < want:

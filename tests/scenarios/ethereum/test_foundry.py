@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.ethereum.tools import Running, compiled, dev_node, foundry, npm_folder
+from tests.scenarios.ethereum.recorded import check_calls
+from tests.scenarios.ethereum.tools import NPM, Running, compiled, dev_node, foundry, npm_folder
 
 pytestmark = pytest.mark.scenario
 
@@ -59,6 +60,7 @@ def test_cast(tmp_path: Path) -> None:
         assert cast(node, "rpc", "evm_snapshot") == '"0x1"'
         assert cast(node, "rpc", "anvil_setBalance", B, "0x5")
         assert cast(node, "balance", B) == "5"
+    check_calls(f"cast {NPM['@foundry-rs/cast']}", node.log, 15)
 
 
 def test_forge_creates_a_contract(tmp_path: Path) -> None:
@@ -81,7 +83,11 @@ def test_forge_creates_a_contract(tmp_path: Path) -> None:
         made = subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
         assert made.returncode == 0, made.stdout + made.stderr
         where = next(line.split()[-1] for line in made.stdout.splitlines() if line.startswith("Deployed to"))
+        calls = node.log.read_text()
         assert cast(node, "call", where, "one()(uint256)") == "1"
+    own = tmp_path / "forge.log"
+    own.write_text(calls)
+    check_calls(f"forge {NPM['@foundry-rs/forge']}", own, 5)
 
 
 _SOLC = """// The two things that forge asks of a compiler: its version, and standard JSON.

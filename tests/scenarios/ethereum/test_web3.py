@@ -7,13 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.ethereum.tools import HERE, check_report, compiled, dev_node, npm_folder, web3_python
+from tests.scenarios.ethereum.recorded import check_calls
+from tests.scenarios.ethereum.tools import (
+    HERE,
+    WEB3,
+    WEB3_BEFORE,
+    check_report,
+    compiled,
+    dev_node,
+    npm_folder,
+    venv_python,
+)
 
 pytestmark = pytest.mark.scenario
 
 
-def test_web3_py(tmp_path: Path) -> None:
-    python, contracts = web3_python(), compiled(npm_folder())
+@pytest.mark.parametrize("version", [WEB3, WEB3_BEFORE])
+def test_web3_py(version: str, tmp_path: Path) -> None:
+    python, contracts = venv_python("web3", version), compiled(npm_folder())
     with dev_node(tmp_path) as node:
         script = str(HERE / "clients" / "web3_client.py")
         made = subprocess.run(
@@ -23,4 +34,5 @@ def test_web3_py(tmp_path: Path) -> None:
             timeout=240,
         )
     assert made.returncode == 0, made.stderr[-4000:]
-    check_report(made.stdout, 15)
+    check_report(made.stdout, 17)
+    check_calls(f"web3.py {version}", node.log, 25)

@@ -199,3 +199,15 @@ def test_wrong_parameters_are_named(chain: AccountNode) -> None:
     with pytest.raises(RpcFailure, match="does not exist/is not available") as e:
         chain.call("eth_nonsense")
     assert e.value.code == -32601
+
+
+def test_creation_code_beyond_its_limit_is_refused(chain: AccountNode) -> None:
+    made = {"data": "0x" + "00" * 49_153, "gas": hex(16_000_000)}
+    want = "max initcode size exceeded: code size 49153 limit 49152"
+    for method in ("eth_call", "eth_estimateGas"):
+        with pytest.raises(RpcFailure, match=want):
+            chain.call(method, made)
+    with pytest.raises(RpcFailure, match=want) as e:
+        chain.call("eth_simulateV1", {"blockStateCalls": [{"calls": [made]}]})
+    assert e.value.code == -38025
+    assert chain.call("eth_call", {**made, "data": made["data"][:-2]}) == "0x"

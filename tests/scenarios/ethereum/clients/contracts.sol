@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.20;
 
+import "@openzeppelin/contracts/proxy/ERC1967/ERC1967Proxy.sol";
+import "@openzeppelin/contracts/proxy/utils/UUPSUpgradeable.sol";
 import "@openzeppelin/contracts/token/ERC20/ERC20.sol";
 
 error TooMuch(uint256 asked, uint256 limit);
@@ -49,4 +51,30 @@ contract Box {
         value = what;
         emit Stored(what, msg.sender);
     }
+}
+
+contract Counter is UUPSUpgradeable {
+    uint256 public count;
+
+    function increase() external {
+        count += 1;
+    }
+
+    function version() external pure virtual returns (uint256) {
+        return 1;
+    }
+
+    function _authorizeUpgrade(address) internal view override {
+        if (count == 0) revert("nothing counted");
+    }
+}
+
+contract CounterTwo is Counter {
+    function version() external pure override returns (uint256) {
+        return 2;
+    }
+}
+
+contract Pointer is ERC1967Proxy {
+    constructor(address implementation, bytes memory data) payable ERC1967Proxy(implementation, data) {}
 }

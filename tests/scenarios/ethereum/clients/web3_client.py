@@ -10,7 +10,13 @@ from eth_account import Account
 from eth_account.messages import encode_defunct, encode_typed_data
 from hexbytes import HexBytes
 from web3 import AsyncWeb3, Web3, WebSocketProvider
-from web3.exceptions import ContractCustomError, ContractLogicError, ContractPanicError, TransactionNotFound
+from web3.exceptions import (
+    ContractCustomError,
+    ContractLogicError,
+    ContractPanicError,
+    TransactionNotFound,
+    Web3RPCError,
+)
 
 url, ws_url, contracts_path, key = sys.argv[1:5]
 w3 = Web3(Web3.HTTPProvider(url))
@@ -205,6 +211,53 @@ def creates_at_a_known_address():
     code = bytes.fromhex(contracts["Box"]["bytecode"][2:]) + bytes(12) + bytes.fromhex(a[2:])
     digest = w3.keccak(b"\xff" + bytes.fromhex(factory.address[2:]) + salt + w3.keccak(code))
     assert where.lower() == "0x" + digest[12:].hex()
+
+
+@check
+def upgrades_a_proxy():
+    place = int.from_bytes(w3.keccak(text="eip1967.proxy.implementation"), "big") - 1
+    first, second = deploy("Counter"), deploy("CounterTwo")
+    proxy = deploy("Pointer", first.address, b"")
+    counter = w3.eth.contract(address=proxy.address, abi=contracts["Counter"]["abi"])
+    assert w3.eth.get_storage_at(proxy.address, place)[12:] == bytes.fromhex(first.address[2:])
+    try:
+        counter.functions.upgradeToAndCall(second.address, b"").transact({"from": a})
+        raise AssertionError("no revert")
+    except ContractLogicError as e:
+        assert "nothing counted" in str(e), e
+    counter.functions.increase().transact({"from": a})
+    assert counter.functions.version().call() == 1
+    sent = counter.functions.upgradeToAndCall(second.address, b"").transact({"from": a})
+    assert len(counter.events.Upgraded().process_receipt(w3.eth.get_transaction_receipt(sent))) == 1
+    assert w3.eth.get_storage_at(proxy.address, place)[12:] == bytes.fromhex(second.address[2:])
+    assert (counter.functions.version().call(), counter.functions.count().call()) == (2, 1)
+    assert first.functions.count().call() == 0
+
+
+def init_code(size):
+    """Code that makes a contract of so many zero bytes."""
+    return "0x62" + size.to_bytes(3, "big").hex() + "5ff3"
+
+
+@check
+def code_is_24_kib_and_no_more():
+    sent = w3.eth.send_transaction({"from": a, "data": init_code(24_576)})
+    receipt = w3.eth.get_transaction_receipt(sent)
+    assert receipt.status == 1 and len(w3.eth.get_code(receipt.contractAddress)) == 24_576
+    sent = w3.eth.send_transaction({"from": a, "data": init_code(24_577), "gas": 6_000_000})
+    receipt = w3.eth.get_transaction_receipt(sent)
+    assert receipt.status == 0 and receipt.gasUsed == 6_000_000
+    assert len(w3.eth.get_code(receipt.contractAddress)) == 0
+    for data, word in (
+        (init_code(24_577), "max code size exceeded"),
+        ("0x" + "00" * 49_153, "max initcode size exceeded"),
+    ):
+        try:
+            w3.eth.call({"from": a, "data": data})
+            raise AssertionError("no error")
+        except Web3RPCError as e:
+            assert word in str(e), e
+    assert w3.eth.call({"from": a, "data": "0x" + "00" * 49_152}) == b""
 
 
 @check
