@@ -32,14 +32,22 @@ class Bech32:
     variant: Variant
 
 
+def _reduced(top: int) -> int:
+    """What is added for the five bits that are shifted out."""
+    total = 0
+    for bit, generator in enumerate(_GENERATOR):
+        if top >> bit & 1:
+            total ^= generator
+    return total
+
+
+_REDUCED: Final = tuple(_reduced(top) for top in range(32))
+
+
 def _polymod(values: Iterable[int]) -> int:
     checksum = 1
     for value in values:
-        top = checksum >> 25
-        checksum = (checksum & 0x1FFFFFF) << 5 ^ value
-        for bit, generator in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                checksum ^= generator
+        checksum = (checksum & 0x1FFFFFF) << 5 ^ value ^ _REDUCED[checksum >> 25]
     return checksum
 
 

@@ -10,8 +10,6 @@ from primitives.errors import DecodeError
 INPUT: Final = "0123456789()[],'/*abcdefgh@:$%{}IJKLMNOPQRSTUVWXYZ&+-.;<=>?!^_|~ijklmnopqrstuvwxyzABCDEFGH`#\"\\ "
 OUTPUT: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _GENERATOR: Final = (0xF5DEE51989, 0xA9FDCA3312, 0x1BAB10E32D, 0x3706B1677A, 0x644D626FFD)
-
-
 _PLACES: Final = {character: place for place, character in enumerate(INPUT)}
 
 
@@ -27,27 +25,21 @@ def _reduced(top: int) -> int:
 _REDUCED: Final = tuple(_reduced(top) for top in range(32))
 
 
-def _step(state: int, value: int) -> int:
-    return (state & 0x7FFFFFFFF) << 5 ^ value ^ _REDUCED[state >> 35]
-
-
 def checksum(text: str) -> str:
     """The checksum of a descriptor without one. Raises DecodeError for a character that descriptors do not have."""
-    state, group, count = 1, 0, 0
-    for at, character in enumerate(text):
-        place = _PLACES.get(character)
+    places, reduced, state, group, count = _PLACES, _REDUCED, 1, 0, 0
+    for character in text:
+        place = places.get(character)
         if place is None:
-            raise DecodeError(f"invalid character in a descriptor at position {at}")
-        state = _step(state, place & 31)
+            raise DecodeError(f"invalid character in a descriptor at position {text.index(character)}")
+        state = (state & 0x7FFFFFFFF) << 5 ^ place & 31 ^ reduced[state >> 35]
         group = group * 3 + (place >> 5)
         count += 1
         if count == 3:
-            state = _step(state, group)
+            state = (state & 0x7FFFFFFFF) << 5 ^ group ^ reduced[state >> 35]
             group, count = 0, 0
-    if count:
-        state = _step(state, group)
-    for _ in range(8):
-        state = _step(state, 0)
+    for value in (*((group,) if count else ()), *bytes(8)):
+        state = (state & 0x7FFFFFFFF) << 5 ^ value ^ reduced[state >> 35]
     state ^= 1
     return "".join(OUTPUT[state >> 5 * (7 - at) & 31] for at in range(8))
 

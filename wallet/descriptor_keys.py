@@ -88,7 +88,7 @@ class Key:
             return DerivedKey(node.public.key, origin, node.key)
         if any(step & HARDENED for step in self.path + tail):
             raise DecodeError("the private key is needed for hardened derivation")
-        return DerivedKey(_base(self.base, self.path).derive(tail).key, origin)
+        return DerivedKey(_base(_base(self.base, self.path), tail).key, origin)
 
     def public_form(self) -> "Key":
         """The same expression without secrets; only xprvs and WIFs change."""

@@ -10,6 +10,9 @@ from wallet.history import Coin, Record
 from wallet.sources import Owner
 from wallet.state import WalletState
 
+_LAYERED = ("sh", "wsh", "combo")
+"""Descriptors whose scripts hide another script."""
+
 
 @dataclass(frozen=True, slots=True)
 class Movement:
@@ -187,8 +190,11 @@ def coins(
 def coin_view(state: WalletState, coin: Coin[Owner], safe: bool) -> CoinView:
     """All about one coin."""
     source = coin.owner.source
-    expansion = state.sources.expansion(coin.owner)
-    key = expansion.internal or (expansion.keys[0] if expansion.keys else None)
+    redeem = witness_script = None
+    if source.descriptor.kind in _LAYERED:
+        expansion = state.sources.expansion(coin.owner)
+        redeem, witness_script = expansion.redeem, expansion.witness_script
+    has_keys = next(source.descriptor.all_keys(), None) is not None
     return CoinView(
         coin,
         state.address_of(coin.script),
@@ -198,10 +204,10 @@ def coin_view(state: WalletState, coin: Coin[Owner], safe: bool) -> CoinView:
         source.descriptor.is_solvable,
         safe,
         coin.outpoint in state.frozen or coin.outpoint in state.reserved,
-        state.sources.concrete(coin.owner) if key is not None else source.text,
+        state.sources.concrete(coin.owner) if has_keys else source.text,
         source.text,
-        expansion.redeem,
-        expansion.witness_script,
+        redeem,
+        witness_script,
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from node.mempool import PoolView
 from node.node import Node
-from node.rpc.bitcoin_json import address_of
 from node.rpc.dispatch import Call
 from node.rpc.errors import (
     INVALID_PARAMETER,
@@ -95,7 +94,7 @@ async def list_unspent(
         scripts = _scripts(wallet, addresses) if addresses else None
         found = _unspent(wallet, minconf, maxconf, scripts, include_unsafe, query.immature)
         pool = node.pool.view()
-        return [_describe(wallet, one, pool) for one in query.choose(found)]
+        return [_describe(one, pool) for one in query.choose(found)]
 
     return await on_wallet(wallets, call, work)
 
@@ -148,11 +147,11 @@ def _unspent(
         return found
 
 
-def _describe(wallet: Wallet, one: CoinView, pool: PoolView) -> dict[str, Any]:
+def _describe(one: CoinView, pool: PoolView) -> dict[str, Any]:
     txid = one.coin.outpoint[:32]
     row: dict[str, Any] = {"txid": display_hex(txid), "vout": one.coin.vout}
-    if (address := address_of(one.coin.script, wallet.state.net.addresses)) is not None:
-        row["address"] = address
+    if one.address is not None:
+        row["address"] = one.address
         if one.label is not None:
             row["label"] = one.label
         if one.redeem:
