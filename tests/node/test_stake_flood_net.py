@@ -89,17 +89,24 @@ def test_a_flood_of_stake_headers_does_not_hold_up_an_honest_peer(tmp_path: Path
             member = net.members[0]
             words = [str(member.port), chain, str(HEADERS), str(CONNECTIONS)]
             flooder = subprocess.Popen(
-                [sys.executable, "-m", "tests.node.stake_flooder", *words], stdout=subprocess.PIPE, cwd=ROOT, text=True
+                [sys.executable, "-m", "tests.node.stake_flooder", *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                cwd=ROOT,
+                text=True,
             )
             try:
-                assert flooder.stdout is not None
+                assert flooder.stdin is not None and flooder.stdout is not None
+                began = time.monotonic()
                 for _ in range(CONNECTIONS // 2):
                     flooder.stdout.readline()  # all share of most connections is used up
                 disturbed = synced(net, honest, len(blocks))
-                flooding = flooder.poll() is None
+                assert flooder.poll() is None, "the flood outlasts the sync"
                 middle = resident(member.pid)
-                rest = flooder.stdout.read()
-                assert rest.endswith("done\n") and flooder.wait(60) == 0
+                flooder.stdin.close()
+                word, total = flooder.stdout.read().splitlines()[-1].split()
+                assert word == "done" and int(total) >= HEADERS and flooder.wait(60) == 0
+                lasted = time.monotonic() - began
                 assert net.client(member).call("getblockcount") == len(blocks), "it lives, on the honest tip"
                 grown = resident(member.pid) - middle
             finally:
@@ -110,9 +117,9 @@ def test_a_flood_of_stake_headers_does_not_hold_up_an_honest_peer(tmp_path: Path
             entries = sum(1 for _ in kv.scan(ENTRY))
         store.close()
     print(
-        f"{chain}: {len(blocks)} blocks in {undisturbed:.1f} s, {disturbed:.1f} s under {HEADERS:,} headers"
-        f" (flooding to the end: {flooding}); RSS {grown / 2**20:+.1f} MiB in the rest of the flood; {entries} entries"
+        f"{chain}: {len(blocks)} blocks in {undisturbed:.1f} s, {disturbed:.1f} s under {int(total):,} headers in"
+        f" {lasted:.1f} s; RSS {grown / 2**20:+.1f} MiB in the rest of the flood; {entries} entries"
     )
     assert entries == len(blocks) + 1
     assert grown < 64 << 20
-    assert disturbed < 2 * undisturbed
+    assert disturbed < 2 * max(undisturbed, 1.5), "of less than that, connecting is the larger part"
