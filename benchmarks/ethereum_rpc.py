@@ -1,37 +1,45 @@
 """The Ethereum-style RPC over HTTP: reads, calls, automined sends, 5,000 transfers until mined, empty blocks, snapshots; peers beside it.
 
-    python -m benchmarks.ethereum_rpc [URL ...]
+    python -m benchmarks.ethereum_rpc [NAME ...]
 
-Without a URL it starts `chainyard dev`. Each URL is a local chain of another tool with the same accounts (Anvil, Hardhat), measured in the
-same run. The client is one process with plain sockets; give it a core of its own.
+It starts `chainyard dev` and, in the same run and on the same core, those of anvil, hardhat, ganache and eth-tester (in process) that
+are installed, or only those that are named. The client has plain sockets and the other core. Exit code 1 where a figure is missed.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from benchmarks.machine import describe
+from benchmarks import ethereum_peers as peers
+from benchmarks.ethereum_peers import Server, Words
+from benchmarks.machine import cpu_seconds, resident
+from benchmarks.report import Row, number, run
 from node.dev_keys import dev_keys
 from primitives.ethereum_tx import DYNAMIC_FEE, EthereumTransaction, sign
 
 A = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"
 B = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8"
+VIEWED = "0x00000000000000000000000000000000000000cc"
 TRANSFERS = 5_000
 CONNECTIONS = 8
 VIEW = "0x5f545f5260205ff3"
 """Returns slot 0."""
+AT_LEAST = {
+    "eth_blockNumber/s": 1.0,
+    "eth_call/s": 0.5,
+    "automined sends/s": 1.0,
+    "transfers until mined/s": 1.0,
+}
+"""Of Hardhat's."""
+AT_MOST = {"1,000 empty blocks, s": 0.5, "snapshot, ms": 0.2, "revert of 10 transfers, ms": 2.0, "start, s": 1.5}
 
 
 class Client:
@@ -93,23 +101,25 @@ def many(url: str, body: bytes, count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def transfers(url: str, client: Client) -> float:
+def transfers(server: Server, client: Client) -> float:
     """Pre-signed transfers a second, until all are mined."""
-    raw = []
+    raw, last = [], {}
     for address, key in dev_keys().items():
-        first = int(client.call("eth_getTransactionCount", "0x" + address.hex(), "latest"), 16)
+        name = "0x" + address.hex()
+        first = int(client.call("eth_getTransactionCount", name, "latest"), 16)
+        last[name] = first + TRANSFERS // 10
         for i in range(TRANSFERS // 10):
             tx = EthereumTransaction(DYNAMIC_FEE, 31_337, first + i, 10**9, 10**11, 21_000, bytes(19) + b"\x01", 1, b"")
             raw.append(request("eth_sendRawTransaction", "0x" + sign(tx, key).raw.hex()))
     rows = [raw[i * TRANSFERS // 10 : (i + 1) * TRANSFERS // 10] for i in range(10)]
-    client.call("evm_setAutomine", False)
+    say(client, server.words.stop_automine)
     start = time.perf_counter()
     with ThreadPoolExecutor(10) as pool:
-        list(pool.map(lambda row: _post_all(Client(url), row), rows))
-    while _left(client):
+        list(pool.map(lambda row: _post_all(Client(server.url), row), rows))
+    while any(int(client.call("eth_getTransactionCount", name, "latest"), 16) < n for name, n in last.items()):
         client.call("evm_mine")
     took = time.perf_counter() - start
-    client.call("evm_setAutomine", True)
+    say(client, server.words.start_automine)
     return TRANSFERS / took
 
 
@@ -118,70 +128,97 @@ def _post_all(client: Client, bodies: list[bytes]) -> None:
         client.post(body)
 
 
-def _left(client: Client) -> bool:
-    return bool(client.call("eth_getBlockByNumber", "pending", False)["transactions"])
+def say(client: Client, call: tuple[str, list[object]]) -> Any:
+    """A call in the tool's own words."""
+    return client.call(call[0], *call[1])
 
 
-def measure(url: str) -> dict[str, float]:
-    """All figures of one server."""
-    client, found = Client(url), dict[str, float]()
-    client.call("hardhat_setCode", "0x00000000000000000000000000000000000000cc", VIEW)
-    view = request("eth_call", {"to": "0x00000000000000000000000000000000000000cc"}, "latest")
-    found["eth_blockNumber/s"] = many(url, request("eth_blockNumber"), 8_000)
-    found["eth_getBalance/s"] = many(url, request("eth_getBalance", A, "latest"), 4_000)
-    found["eth_call/s"] = many(url, view, 2_000)
-    send = request("eth_sendTransaction", {"from": A, "to": B, "value": "0x1", "gas": "0x5208"})
-    found["automined sends/s"] = rate(lambda: client.post(send), 500)
-    found["transfers until mined/s"] = transfers(url, client)
+def timed(work: Callable[[], object]) -> float:
+    """Seconds."""
     start = time.perf_counter()
-    client.call("hardhat_mine", hex(1_000))
-    found["1,000 empty blocks, s"] = time.perf_counter() - start
-    found["snapshot, ms"] = 1_000 / rate(lambda: client.call("evm_snapshot"), 200)
+    work()
+    return time.perf_counter() - start
+
+
+def reverted(client: Client, words: Words, send: bytes) -> float:
+    """Milliseconds for going back by a block of ten transfers."""
     mark = client.call("evm_snapshot")
-    client.call("evm_setAutomine", False)
+    say(client, words.stop_automine)
     for _ in range(10):
         client.post(send)
     client.call("evm_mine")
-    client.call("evm_setAutomine", True)
-    start = time.perf_counter()
-    client.call("evm_revert", mark)
-    found["revert of 10 transfers, ms"] = (time.perf_counter() - start) * 1_000
+    say(client, words.start_automine)
+    return 1_000 * timed(lambda: client.call("evm_revert", mark))
+
+
+def reverted_100(client: Client) -> float:
+    """Milliseconds for going back by a hundred empty blocks."""
+    mark = client.call("evm_snapshot")
+    for _ in range(100):
+        client.call("evm_mine")
+    return 1_000 * timed(lambda: client.call("evm_revert", mark))
+
+
+def measure(server: Server) -> dict[str, tuple[float, float]]:
+    """All figures of one server by name, each with the processor seconds that it cost the server."""
+    client, found, words = Client(server.url), dict[str, tuple[float, float]](), server.words
+    found["start, s"] = server.start, cpu_seconds(server.pid)
+    found["resident, MiB"] = resident(server.pid), 0.0
+    client.call(words.set_code, VIEWED, VIEW)
+    view = request("eth_call", {"to": VIEWED}, "latest")
+    send = request("eth_sendTransaction", {"from": A, "to": B, "value": "0x1", "gas": "0x5208"})
+    parts: dict[str, Callable[[], float]] = {
+        "eth_blockNumber/s": partial(many, server.url, request("eth_blockNumber"), 8_000),
+        "eth_getBalance/s": partial(many, server.url, request("eth_getBalance", A, "latest"), 4_000),
+        "eth_call/s": partial(many, server.url, view, 2_000),
+        "automined sends/s": lambda: rate(lambda: client.post(send), 500),
+        "transfers until mined/s": lambda: transfers(server, client),
+        "1,000 empty blocks, s": lambda: timed(lambda: say(client, words.mine_1000)),
+        "snapshot, ms": lambda: 1_000 / rate(lambda: client.call("evm_snapshot"), 200),
+        "revert of 10 transfers, ms": lambda: reverted(client, words, send),
+        "revert of 100 blocks, ms": lambda: reverted_100(client),
+    }
+    for name, work in parts.items():
+        before = cpu_seconds(server.pid)
+        try:
+            figure = work()
+        except (RuntimeError, OSError) as e:
+            print(f"{server.name}, {name}: {e}", flush=True)
+            client = Client(server.url)
+            continue
+        found[name] = figure, cpu_seconds(server.pid) - before
+    found["resident after, MiB"] = resident(server.pid), 0.0
     return found
 
 
-@contextmanager
-def own() -> Iterator[str]:
-    """A dev chain of ours; its URL."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "state.json"
-        command = [sys.executable, "-m", "cli.main", "dev", "--chain", "dev", "--ethereum-rpc-port", "0", "--quiet"]
-        began = time.perf_counter()
-        process = subprocess.Popen([*command, "--config-out", str(out)], stderr=subprocess.DEVNULL)
+def rows() -> Iterator[Row]:
+    """The Ethereum-style RPC over HTTP, the server on one core"""
+    names = sys.argv[1:]
+    peers.keep_to_the_other_core()
+    with peers.chainyard() as server:
+        ours = measure(server)
+    beside: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, start in peers.SERVERS.items():
+        if names and name not in names:
+            continue
         try:
-            while not (out.exists() and out.read_text().endswith("}")):
-                time.sleep(0.01)
-            print(f"start: {time.perf_counter() - began:.2f} s")
-            yield json.loads(out.read_text())["ethereum_rpc"]
-            status = Path(f"/proc/{process.pid}/status").read_text()
-            print("resident: " + next(x.split(":")[1].strip() for x in status.splitlines() if x.startswith("VmRSS")))
-        finally:
-            process.terminate()
-            process.wait()
-
-
-def main() -> None:
-    """Print a table."""
-    print(describe(), f"load {os.getloadavg()[0]:.1f}")
-    columns: dict[str, dict[str, float]] = {}
-    with own() as url:
-        columns["chainyard"] = measure(url)
-    for url in sys.argv[1:]:
-        columns[url] = measure(url)
-    names = list(columns)
-    print(f"{'':28}" + "".join(n.rjust(24) for n in names))
-    for row in columns["chainyard"]:
-        print(f"{row:28}" + "".join(f"{columns[n][row]:24,.2f}" for n in names))
+            with start() as server:
+                beside[name] = measure(server)
+        except (FileNotFoundError, RuntimeError) as e:
+            print(f"{name} is not here: {e}", flush=True)
+    if not names or "eth-tester" in names:
+        try:
+            beside["eth-tester"] = {k: (v, 0.0) for k, v in peers.eth_tester().items()}
+        except (FileNotFoundError, RuntimeError) as e:
+            print(f"eth-tester is not here: {e}", flush=True)
+    for name, (figure, spent) in ours.items():
+        theirs = ", ".join(f"{peer} {number(found[name][0])}" for peer, found in beside.items() if name in found)
+        hardhat = beside.get("hardhat", {}).get(name)
+        least = AT_LEAST[name] * hardhat[0] if name in AT_LEAST and hardhat else None
+        title, _, unit = name.rpartition(", ") if ", " in name else name.rpartition("/")
+        used = f"{spent:.2f} s of processor; " if spent else ""
+        yield Row(title, figure, unit if ", " in name else "/" + unit, least, AT_MOST.get(name), used + theirs)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run(rows))
