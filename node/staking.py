@@ -138,8 +138,14 @@ class Staking:
         found = self.stakers.get(wallet.name)
         if found is None or found.wallet is not wallet:
             found = self.stakers[wallet.name] = WalletStaker(wallet)
+            wallet.state.apart = lambda: self.apart(found)
         found.reserve = self.reserve.get(wallet.name, 0)
         return found
+
+    def apart(self, staker: WalletStaker) -> Sequence[bytes]:
+        """The coins that payments leave alone: while a wallet stakes with a reserve, the reserve is what is spent."""
+        name = staker.wallet.name
+        return list(staker.coins()) if self.is_on(name) and self.reserve.get(name) else ()
 
     def owned(self, staker: WalletStaker, at: Snapshot) -> tuple[Minting, list[Owned]]:
         """The coins of a wallet as the engine sees them at a snapshot."""

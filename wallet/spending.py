@@ -11,7 +11,7 @@ from primitives.bitcoin import Transaction, TxOutput
 from primitives.errors import ChainError
 from wallet import scripts, signing, spend_utxo
 from wallet.api import ChainSource
-from wallet.errors import BAD_PARAMETER, FEE, INSUFFICIENT, NO_KEY, NOT_FOUND, REJECTED, WalletError
+from wallet.errors import BAD_PARAMETER, FEE, INSUFFICIENT, KEPT_APART, NO_KEY, NOT_FOUND, REJECTED, WalletError
 from wallet.history import Coin, Record
 from wallet.selection import Candidate
 from wallet.signer import Signer
@@ -85,7 +85,7 @@ class Spender:
         known: dict[bytes, bool] = {}
         ripe = history.tip.height - history.maturity
         deep = history.tip.height + 1 - least_depth
-        frozen, reserved = state.frozen, state.reserved
+        held = {*state.frozen, *state.reserved, *state.apart(), *skip}
         able: dict[int, bool] = {}
         found = []
         for point, coin in history.unspent.items():
@@ -102,7 +102,7 @@ class Spender:
             can = able.get(id(source))
             if can is None:
                 can = able[id(source)] = source.descriptor.is_solvable
-            if can and point not in frozen and point not in reserved and point not in skip:
+            if can and point not in held:
                 found.append(coin)
         return found
 
@@ -221,8 +221,11 @@ class Spender:
             try:
                 return spend_utxo.build(candidates, required, payments, change, terms, random)
             except WalletError as e:
-                if e.rule != INSUFFICIENT or (depth, most) == levels[-1]:
-                    raise
+                if e.rule == INSUFFICIENT and (depth, most) != levels[-1]:
+                    continue
+                if e.rule == INSUFFICIENT and self._state.apart():
+                    raise WalletError(KEPT_APART, f"{e.detail}: the other coins are kept for minting") from None
+                raise
         raise RuntimeError("no level of coins was tried")
 
     def _required(self, point: bytes, outside: dict[bytes, InputData]) -> Candidate:

@@ -4,7 +4,7 @@ Refuses to know the chain behind it and what transactions are made for. Callers 
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +46,8 @@ class WalletState:
         self.history: History[Owner] = History(self.sources.owner_of, net.maturity)
         self.frozen: set[bytes] = {bytes.fromhex(point) for point in keys.frozen}
         self.reserved: set[bytes] = set()
+        self.apart: Callable[[], Collection[bytes]] = frozenset
+        """The coins that are kept for something else than payments, such as minting."""
         self._addresses: dict[bytes, str | None] = {}
         self._written = env.monotonic()
         self._dirty = False

@@ -38,6 +38,7 @@ WALLET_CODES = {
     ),
     wallet_words.WRONG_STATE: (WALLET_WRONG_ENC_STATE, ""),
     wallet_words.INSUFFICIENT: (WALLET_INSUFFICIENT_FUNDS, "Insufficient funds"),
+    wallet_words.KEPT_APART: (WALLET_INSUFFICIENT_FUNDS, ""),
     wallet_words.BAD_ADDRESS: (INVALID_ADDRESS_OR_KEY, ""),
     wallet_words.BAD_AMOUNT: (TYPE_ERROR, ""),
     wallet_words.BAD_PARAMETER: (INVALID_PARAMETER, ""),

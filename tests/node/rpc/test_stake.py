@@ -104,6 +104,25 @@ def test_a_reserve_is_kept_out(client: StakeClient) -> None:
             wallet.call("reservebalance", *wrong)
 
 
+def test_coins_that_stake_beside_a_reserve_are_not_spent(client: StakeClient) -> None:
+    wallet = funded(client)
+    client.mine(20)
+    target = wallet.call("getnewaddress")
+    wallet.call("reservebalance", True, 120)
+    assert wallet.call("staking", True) is True
+    before = {(c["input-txid"], c["vout"]) for c in wallet.call("listminting")}
+    refused = wallet.error("sendtoaddress", target, 200)
+    assert refused[0] == -6 and "kept for minting" in refused[1]
+    sent = wallet.call("sendtoaddress", target, 130)
+    spent = client.call("getrawtransaction", sent, True)["vin"]
+    assert len(spent) == 3 and not before & {(i["txid"], i["vout"]) for i in spent}
+    by_hand = sorted(before)[0]
+    chosen = {"inputs": [{"txid": by_hand[0], "vout": by_hand[1]}], "add_inputs": False}
+    assert wallet.call("send", [{target: 20}], options=chosen)["complete"] is True
+    assert wallet.call("staking", False) is False
+    assert wallet.call("sendtoaddress", target, 300)
+
+
 def test_why_nothing_can_stake(client: StakeClient) -> None:
     poor = client.made("poor")
     client.mine(3)
