@@ -112,9 +112,8 @@ class Policy(Protocol):
         """The least step between rates (Core's incremental relay fee, per 1,000 units of size; 0 where the family has none)."""
         ...
 
-    @property
-    def packages(self) -> bool:
-        """Whether transactions are weighed with those that they build on (Core);
+    def packages(self, lane: int) -> bool:
+        """Whether a lane's transactions are weighed with those that they build on (Core);
         else each waits its turn (geth), and nothing is counted."""
         ...
 

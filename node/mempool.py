@@ -159,7 +159,7 @@ class Mempool:
 
     # -- changing ---------------------------------------------------------------------------------------------------
 
-    def check(self, newcomers: list[Admission], now: int) -> set[bytes]:
+    def check(self, newcomers: list[Admission], now: int, any_fee: bool = False) -> set[bytes]:
         """May they come in, together? Returns the ids that they would displace, heirs included. Raises Refused."""
         direct: set[bytes] = set()
         for new in newcomers:
@@ -173,14 +173,15 @@ class Mempool:
         for new in newcomers:
             if evicted and self.ancestors(new) & evicted:
                 raise Refused("bad-txns-spends-conflicting-tx", f"{new.id[::-1].hex()} builds on what it would replace")
-        least = self.min_rate(now)
+        least = 0 if any_fee else self.min_rate(now)
         if least and self._package_rate(newcomers) < least:
             raise Refused("mempool min fee not met", f"{self._package_rate(newcomers)} < {least} per 1,000 units")
         if evicted:
             gone = [self.entries[i].admission for i in evicted]
             self.policy.may_replace(newcomers, gone, [self.entries[i].admission for i in direct])
-        for at, new in enumerate(newcomers if self.policy.packages else ()):
-            self.policy.limits(self._cluster(new, newcomers[:at], evicted))
+        for at, new in enumerate(newcomers):
+            if self.policy.packages(new.lane):
+                self.policy.limits(self._cluster(new, newcomers[:at], evicted))
         return evicted
 
     def _package_rate(self, newcomers: list[Admission]) -> int:
@@ -213,9 +214,9 @@ class Mempool:
             most, most_size = max(most, count), max(most_size, size)
         return Cluster(len(found) + 1, new.size + sum(a.size for a in found.values()), most, most_size, new.lane)
 
-    def add(self, newcomers: list[Admission], now: int, height: int) -> list[Pooled]:
+    def add(self, newcomers: list[Admission], now: int, height: int, any_fee: bool = False) -> list[Pooled]:
         """Take them in, displace what they replace, and shrink to the cap. Returns what left. Raises Refused and changes nothing."""
-        left = [self._drop(i) for i in self._heirs_first(self.check(newcomers, now))]
+        left = [self._drop(i) for i in self._heirs_first(self.check(newcomers, now, any_fee))]
         for new in newcomers:
             self._insert(Pooled(new, now, height, self.sequence + 1, self.deltas.get(new.id, 0)))
         left += self.shrink(now)

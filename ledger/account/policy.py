@@ -52,8 +52,7 @@ class GethPolicy:
             elif self.needs_sidecar:
                 raise Refused("missing sidecar in blob transaction")
 
-    @property
-    def packages(self) -> bool:
+    def packages(self, lane: int) -> bool:
         """An account's transactions go one after the other, each by its own price."""
         return False
 

@@ -36,10 +36,12 @@ class TwinPolicy:
         """That of coins, since rates are theirs."""
         return self.coins.increment
 
-    @property
-    def packages(self) -> bool:
-        """A child may pay for its parent; an account's transactions build on each other alike."""
-        return True
+    def packages(self, lane: int) -> bool:
+        """As the lane's own policy."""
+        return self._own(lane).packages(lane)
+
+    def _own(self, lane: int) -> UtxoPolicy | GethPolicy:
+        return self.accounts if lane == ACCOUNTS else self.coins
 
     def rate(self, admission: Admission, base_fee: int) -> int:
         """Satoshi per 1,000 virtual bytes, or what the tip comes to for as much of a block; negative where it cannot be mined."""
@@ -49,10 +51,8 @@ class TwinPolicy:
 
     def may_replace(self, new: Sequence[Admission], evicted: Sequence[Admission], direct: Sequence[Admission]) -> None:
         """As the lane's own policy: transactions of two lanes are never in conflict. Raises Refused."""
-        lane = self.accounts if new[0].lane == ACCOUNTS else self.coins
-        lane.may_replace(new, evicted, direct)
+        self._own(new[0].lane).may_replace(new, evicted, direct)
 
     def limits(self, cluster: Cluster) -> None:
         """As the lane's own policy. Raises Refused."""
-        lane = self.accounts if cluster.lane == ACCOUNTS else self.coins
-        lane.limits(cluster)
+        self._own(cluster.lane).limits(cluster)

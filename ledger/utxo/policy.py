@@ -38,8 +38,7 @@ class UtxoPolicy:
     max_descendants: int = 25
     max_descendant_size: int = 101_000
 
-    @property
-    def packages(self) -> bool:
+    def packages(self, lane: int) -> bool:
         """A child may pay for its parent."""
         return True
 

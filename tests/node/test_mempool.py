@@ -30,7 +30,8 @@ class TestPolicy:
     def rate(self, admission: Admission, base_fee: int) -> int:
         return admission.tip_cap * 1000 // admission.size
 
-    packages = True
+    def packages(self, lane: int) -> bool:
+        return True
 
     def may_replace(self, new: Sequence[Admission], evicted: Sequence[Admission], direct: Sequence[Admission]) -> None:
         if sum(n.tip_cap for n in new) <= sum(e.tip_cap for e in evicted):

@@ -177,7 +177,12 @@ def test_rates_of_the_lanes_are_comparable() -> None:
     assert policy.rate(coin, 7) == 2_000, "satoshi per 1,000 virtual bytes"
     assert policy.rate(gas, GWEI) == 6_000, "2 gwei a gas, for 30,000 gas, in satoshi"
     assert policy.rate(gas, 100 * GWEI + 1) < 0, "not now"
-    assert policy.expiry == 336 * 60 * 60 and policy.packages and policy.increment == 1_000
+    assert (
+        policy.expiry == 336 * 60 * 60
+        and policy.packages(COINS)
+        and not policy.packages(ACCOUNTS)
+        and policy.increment == 1_000
+    )
 
 
 def test_each_lane_is_replaced_by_its_own_rule() -> None:
