@@ -9,7 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from ledger.api import Admission, Aid, Ledger
 from node.mempool import Mempool, Pooled
@@ -101,11 +101,21 @@ class Rejects:
         return hashlib.blake2b(key, key=self._salt, digest_size=16).digest()
 
 
+@runtime_checkable
+class Lenient(Protocol):
+    """A ledger that knows a least fee, and can do without it."""
+
+    def for_mined(self) -> Any:
+        """The ledger that judges transactions which were in a block already."""
+        ...
+
+
 class Gate:
     """Ledger, pool, parked transactions and the filter of recent rejects, together."""
 
     def __init__(self, ledger: Ledger[Any, Any], pool: Mempool, aid: Aid, salt: bytes) -> None:
         self.ledger = ledger
+        self._for_mined: Ledger[Any, Any] = ledger.for_mined() if isinstance(ledger, Lenient) else ledger
         self.pool = pool
         self.aid = aid
         self.parked = Parked()
@@ -207,10 +217,9 @@ class Gate:
             if tx.id in self.pool:
                 continue
             try:
-                admissions = self.judge([tx], at)
-                changes.replaced += self.pool.add(
-                    admissions, times[tx.id].time if tx.id in times else at.now, at.height
-                )
+                admissions = self._for_mined.admit([tx], at.branch, Shown(at.state, self.pool.shown), self.aid)
+                since = times[tx.id].time if tx.id in times else at.now
+                changes.replaced += self.pool.add(admissions, since, at.height, any_fee=True)
             except ChainError as e:
                 log.debug("transaction %s does not come back: %s", tx.id[::-1].hex(), e)
                 if tx.id in times:

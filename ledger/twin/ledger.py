@@ -141,6 +141,10 @@ class TwinLedger:
             base_fee = fees.next_base_fee(parent, self.schedule.of(header))
             check_edited_header(header, base_fee, decode_edits(block.payload.directives))
 
+    def for_mined(self) -> TwinLedger:
+        """The same, for transactions that were in a block already."""
+        return replace(self, coins=self.coins.for_mined())
+
     def admit(self, txs: Sequence[Any], branch: Branch[Any], state: KV, aid: Aid) -> list[Admission]:
         """Each transaction as its own half judges it, in the order given. Raises InvalidTx, Missing, Refused, Premature."""
         coins = [tx for tx in txs if not isinstance(tx, EthereumTransaction)]

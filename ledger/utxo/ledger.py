@@ -6,7 +6,7 @@ What one chain has of its own is in its rules and its policy.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ledger.api import Admission, Aid, Applied, Draft
@@ -58,6 +58,10 @@ class UtxoLedger:
     def admit(self, txs: Sequence[Any], branch: Branch[Any], state: KV, aid: Aid) -> list[Admission]:
         """Raises InvalidTx, Missing (with outpoints), Refused and Premature."""
         return admit(txs, branch, state, aid, self.rules, self.policy)
+
+    def for_mined(self) -> UtxoLedger:
+        """The same, for transactions that were in a block already: no least fee (Bitcoin Core, MaybeUpdateMempoolForReorg)."""
+        return replace(self, policy=replace(self.policy, min_relay_rate=0))
 
     def limits(self) -> Mapping[int, Sequence[int]]:
         """Weight and sigop cost, less what the coinbase may need."""

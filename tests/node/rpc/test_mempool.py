@@ -252,3 +252,18 @@ def test_reverted_transactions_come_back(rich: Client) -> None:
     assert rich.call("getrawmempool") == []
     rich.call("invalidateblock", block)
     assert rich.call("getrawmempool") == [txid]
+
+
+def test_what_a_reorganisation_brings_back_needs_no_fee(rich: Client) -> None:
+    free = pay(rich, 1, "0")
+    heir = child(rich, free, "0")
+    assert rich.error("sendrawtransaction", free)[1] == "min relay fee not met, 0 < 110"
+    block = rich.call("generateblock", "raw(51)", [free, heir])["hash"]
+    assert rich.call("getrawmempool") == []
+    rich.call("invalidateblock", block)
+    ids = {txid_of(rich, free), txid_of(rich, heir)}
+    assert set(rich.call("getrawmempool")) == ids
+    (other,) = rich.mine()
+    assert set(rich.call("getblock", other)["tx"][1:]) == ids or set(rich.call("getrawmempool")) == ids
+    rich.call("invalidateblock", other)
+    assert set(rich.call("getrawmempool")) == ids, "again, they that came back once"
