@@ -1,18 +1,19 @@
-"""The scripts that a wallet pays to and can spend: made from keys and hashes, and told apart again.
+"""The scripts that a wallet pays to and can spend, by their short names: made from keys and hashes, and told apart again.
 
-Refuses to know who owns a key.
+Refuses to know who owns a key. What is customary everywhere is stated in vm/script/templates.py.
 """
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from primitives.hashing import hash160, sha256
+from vm.script import templates
+from vm.script.asm import push_number
 from vm.script.opcodes import Truncated, operations, push
 from vm.script.shapes import is_unspendable, witness_program
+from vm.script.templates import Kind
 
 OP_CHECKSIG: Final = 0xAC
 OP_CHECKSIGADD: Final = 0xBA
-OP_CHECKMULTISIG: Final = 0xAE
 OP_NUMEQUAL: Final = 0x9C
 
 
@@ -23,54 +24,33 @@ class Multisig(NamedTuple):
     keys: tuple[bytes, ...]
 
 
-def p2pk(key: bytes) -> bytes:
-    """Pays to a key."""
-    return push(key) + b"\xac"
-
-
-def p2pkh(key_hash: bytes) -> bytes:
-    """Pays to the hash of a key."""
-    return b"\x76\xa9\x14" + key_hash + b"\x88\xac"
-
-
-def p2sh(script: bytes) -> bytes:
-    """Pays to the hash of a redeem script."""
-    return b"\xa9\x14" + hash160(script) + b"\x87"
+p2pk: Final = templates.pay_to_key
+p2pkh: Final = templates.pay_to_key_hash
+p2sh: Final = templates.pay_to_script_hash
+p2wsh: Final = templates.pay_to_witness_script
+multisig: Final = templates.pay_to_multisig
 
 
 def p2wpkh(key_hash: bytes) -> bytes:
     """Pays to the hash of a key, by witness."""
-    return b"\x00\x14" + key_hash
-
-
-def p2wsh(script: bytes) -> bytes:
-    """Pays to the hash of a witness script."""
-    return b"\x00\x20" + sha256(script)
+    return templates.pay_to_witness(0, key_hash)
 
 
 def p2tr(output_key: bytes) -> bytes:
     """Pays to a taproot output key."""
-    return b"\x51\x20" + output_key
-
-
-def _number(n: int) -> bytes:
-    return bytes([0x50 + n]) if 1 <= n <= 16 else push(bytes([n]) if n < 128 else n.to_bytes(2, "little"))
-
-
-def multisig(threshold: int, keys: Sequence[bytes]) -> bytes:
-    """Wants so many signatures of these keys, in their order."""
-    return _number(threshold) + b"".join(push(key) for key in keys) + _number(len(keys)) + b"\xae"
+    return templates.pay_to_witness(1, output_key)
 
 
 def multisig_tapscript(threshold: int, keys: Sequence[bytes]) -> bytes:
-    """The same in tapscript, of x-only keys: a chain of CHECKSIGADD (BIP387)."""
+    """Wants so many signatures in tapscript, of x-only keys: a chain of CHECKSIGADD (BIP387)."""
     head = push(keys[0]) + b"\xac" + b"".join(push(key) + b"\xba" for key in keys[1:])
-    return head + _number(threshold) + b"\x9c"
+    return head + push_number(threshold) + b"\x9c"
 
 
 def pkh_in(script: bytes) -> bytes | None:
     """The key hash that a P2PKH script pays to."""
-    return script[3:23] if len(script) == 25 and script[:3] == b"\x76\xa9\x14" and script[23:] == b"\x88\xac" else None
+    found = templates.classify(script)
+    return found.items[0] if found.kind is Kind.PUBKEYHASH else None
 
 
 def pk_in(script: bytes) -> bytes | None:
@@ -88,19 +68,8 @@ def _small(op: int, data: bytes) -> int | None:
 
 def multisig_in(script: bytes) -> Multisig | None:
     """The threshold and keys of a multisig script."""
-    if len(script) < 37 or script[-1] != OP_CHECKMULTISIG:
-        return None
-    try:
-        ops = list(operations(script))
-    except Truncated:
-        return None
-    if len(ops) < 4:
-        return None
-    threshold, count = _small(*ops[0]), _small(*ops[-2])
-    keys = tuple(data for _, data in ops[1:-2])
-    if threshold is None or count != len(keys) or not 1 <= threshold <= len(keys) <= 20:
-        return None
-    return Multisig(threshold, keys) if all(len(key) in (33, 65) for key in keys) else None
+    found = templates.classify(script)
+    return Multisig(found.number, found.items) if found.kind is Kind.MULTISIG else None
 
 
 def multisig_tapscript_in(script: bytes) -> Multisig | None:
