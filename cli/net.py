@@ -23,7 +23,18 @@ from node.testnet import NetError, Testnet
 DEV_ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
 """The first account of local chains, as Anvil's."""
 STAKE_CHAINS = ("twin-stake", "stake-dev", "peercoin-regtest")
-_COLUMNS = ("name", "running", "height", "tip", "peers", "mempool", "port", "bitcoin_rpc_port", "error")
+_COLUMNS = (
+    "name",
+    "running",
+    "height",
+    "tip",
+    "peers",
+    "mempool",
+    "port",
+    "bitcoin_rpc_port",
+    "ethereum_rpc_port",
+    "error",
+)
 
 
 @contextmanager
@@ -132,13 +143,19 @@ def _banner(state: dict[str, Any], datadir: Path | None) -> str:
     return "\n".join([*lines, f"  {me} net status{where}", f"  {me} net down{where}"])
 
 
+def _states(rows: list[dict[str, Any]]) -> str:
+    """The nodes as a table, without the columns that say nothing: a port that is not served, errors where there are none."""
+    said = [c for c in _COLUMNS if c in ("name", "height", "mempool", "peers") or any(row.get(c) for row in rows)]
+    return table([{**row, "tip": (row.get("tip") or "")[:16]} for row in rows], said)
+
+
 @net.command()
 @datadir_option
 def status(datadir: Path | None) -> None:
     """Height, tip, peers and mempool of each node."""
     with _clear_errors():
         rows = Testnet.open(net_root(datadir)).status()
-    emit(rows, lambda r: table([{**row, "tip": (row.get("tip") or "")[:16]} for row in r], _COLUMNS))
+    emit(rows, _states)
 
 
 @net.command()
