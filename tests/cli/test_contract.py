@@ -278,12 +278,52 @@ def test_tokens_of_three_kinds(run: Run, chain: EthereumClient) -> None:
         answer(run, "token", "owner", plots, 7) == OTHER and answer(run, "token", "balance", plots, made)["raw"] == "0"
     )
     assert answer(run, "token", "info", stock)["kind"] == "erc1155"
-    answer(run, "token", "transfer", stock, OTHER, 40, "--id", 3, "--from", made, "--wallet", "main", "--yes")
+    answer(run, "token", "transfer", stock, OTHER, 40, "--id", 3, "--wallet", "main", "--yes")
     assert answer(run, "token", "balance", stock, OTHER, "--id", 3)["amount"] == "40"
+    batch = answer(run, "token", "batch", stock, OTHER, 3, 2, 4, 5, "--wallet", "main", "--yes")
+    assert batch["events"][0]["values"]["ids"] == [3, 4] and batch["events"][0]["values"]["values"] == [2, 5]
+    both = answer(run, "token", "balance", stock, OTHER, "--id", 3, "--id", 4)
+    assert [(row["id"], row["amount"]) for row in both] == [(3, "42"), (4, "5")]
+    assert "one at a time" in run("token", "batch", at, OTHER, 3, 2, "--wallet", "main", "--yes").err
+    assert run("token", "batch", stock, OTHER, 3, "--wallet", "main", "--yes").code == 2
     assert run("token", "balance", stock, OTHER).code == 2
     assert "no contract" in run("token", "info", OTHER).err
     nothing = deploy(run, "Proxy", "0x" + "00" * 19 + "99")
     assert "no token" in run("token", "info", nothing).err
+
+
+def test_approvals_and_descriptions_of_tokens(run: Run, chain: EthereumClient) -> None:
+    made = wallet(run)
+    at, plots, stock = yard(run), deploy(run, "Plots"), deploy(run, "Stock")
+    who = ("--wallet", "main", "--yes")
+    assert run("token", "uri", plots, 7).out == "ipfs://plots/7\n"
+    assert run("token", "uri", stock, 3).out == f"https://stock.example/{3:064x}.json\n"
+    assert "no such plot" in run("token", "uri", plots, 8).err
+    assert "all alike" in run("token", "uri", at, 1).err
+    answer(run, "token", "approve", at, OTHER, "--all", *who)
+    assert run("token", "allowance", at, made, OTHER).out == "all\n"
+    answer(run, "token", "approve", at, OTHER, "2.5", *who)
+    assert answer(run, "token", "allowance", at, made, OTHER) == {"amount": "2.5", "raw": "2500000"}
+    answer(run, "token", "approve", at, OTHER, "--none", *who)
+    assert run("token", "allowance", at, made, OTHER).out == "0\n"
+    answer(run, "token", "approve", plots, OTHER, "--id", 7, *who)
+    assert run("token", "allowance", plots, made, OTHER, "--id", 7).out == "this one\n"
+    assert run("token", "allowance", plots, made, OTHER).out == "nothing\n"
+    answer(run, "token", "transfer", plots, DEV, "--id", 7, "--from", OTHER, "--yes")
+    assert answer(run, "token", "owner", plots, 7) == DEV
+    answer(run, "token", "approve", stock, OTHER, "--all", *who)
+    assert run("token", "allowance", stock, made, OTHER).out == "all\n"
+    for words in ((at, OTHER), (at, OTHER, "1", "--all"), (stock, OTHER, "1"), (stock, OTHER, "--id", 3)):
+        assert run("token", "approve", *words, *who).code == 2
+
+
+def test_a_token_is_not_sent_to_a_contract_that_cannot_hold_it(run: Run, chain: EthereumClient) -> None:
+    made = wallet(run)
+    at, plots = yard(run), deploy(run, "Plots")
+    safe = run("token", "transfer", plots, at, "--id", 7, "--wallet", "main", "--yes")
+    assert safe.code == 1 and "revert" in safe.err and answer(run, "token", "owner", plots, 7) == made
+    answer(run, "token", "transfer", plots, at, "--id", 7, "--unsafe", "--wallet", "main", "--yes")
+    assert answer(run, "token", "owner", plots, 7) == at
 
 
 # -- refused ---------------------------------------------------------------------------------------------------------

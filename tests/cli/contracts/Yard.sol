@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.28;
 
-/// A token, a collection and a proxy for tests of the command line. Compiled to Yard.json by solc 0.8.28, optimised, for Paris.
+/// A token, two collections and a proxy for tests of the command line. Compiled to the JSON files beside it by solc 0.8.28, optimised,
+/// for Paris.
+interface Receiver {
+    function onERC721Received(address operator, address from, uint256 id, bytes calldata data) external returns (bytes4);
+}
+
 contract Yard {
     string public name;
     string public symbol;
@@ -57,7 +62,12 @@ contract Plots {
     mapping(uint256 => address) public ownerOf;
     mapping(address => uint256) public balanceOf;
 
+    mapping(uint256 => address) public getApproved;
+    mapping(address => mapping(address => bool)) public isApprovedForAll;
+
     event Transfer(address indexed from, address indexed to, uint256 indexed id);
+    event Approval(address indexed owner, address indexed approved, uint256 indexed id);
+    event ApprovalForAll(address indexed owner, address indexed operator, bool approved);
 
     constructor() {
         ownerOf[7] = msg.sender;
@@ -69,8 +79,33 @@ contract Plots {
         return id == 0x80ac58cd || id == 0x01ffc9a7;
     }
 
-    function transferFrom(address from, address to, uint256 id) external {
-        require(msg.sender == from && ownerOf[id] == from, "not the owner");
+    function tokenURI(uint256 id) external view returns (string memory) {
+        require(ownerOf[id] != address(0), "no such plot");
+        return "ipfs://plots/7";
+    }
+
+    function approve(address to, uint256 id) external {
+        require(msg.sender == ownerOf[id], "not the owner");
+        getApproved[id] = to;
+        emit Approval(msg.sender, to, id);
+    }
+
+    function setApprovalForAll(address operator, bool approved) external {
+        isApprovedForAll[msg.sender][operator] = approved;
+        emit ApprovalForAll(msg.sender, operator, approved);
+    }
+
+    function safeTransferFrom(address from, address to, uint256 id) external {
+        transferFrom(from, to, id);
+        if (to.code.length > 0) {
+            bytes4 answer = Receiver(to).onERC721Received(msg.sender, from, id, "");
+            require(answer == Receiver.onERC721Received.selector, "not a receiver");
+        }
+    }
+
+    function transferFrom(address from, address to, uint256 id) public {
+        require(ownerOf[id] == from, "not the owner");
+        require(msg.sender == from || msg.sender == getApproved[id] || isApprovedForAll[from][msg.sender], "not allowed");
         ownerOf[id] = to;
         balanceOf[from]--;
         balanceOf[to]++;
@@ -81,10 +116,38 @@ contract Plots {
 contract Stock {
     mapping(uint256 => mapping(address => uint256)) private held;
 
+    mapping(address => mapping(address => bool)) public isApprovedForAll;
+
     event TransferSingle(address indexed operator, address indexed from, address indexed to, uint256 id, uint256 value);
+    event TransferBatch(address indexed operator, address indexed from, address indexed to, uint256[] ids, uint256[] values);
+    event ApprovalForAll(address indexed owner, address indexed operator, bool approved);
 
     constructor() {
         held[3][msg.sender] = 100;
+        held[4][msg.sender] = 5;
+    }
+
+    function uri(uint256) external pure returns (string memory) {
+        return "https://stock.example/{id}.json";
+    }
+
+    function setApprovalForAll(address operator, bool approved) external {
+        isApprovedForAll[msg.sender][operator] = approved;
+        emit ApprovalForAll(msg.sender, operator, approved);
+    }
+
+    function balanceOfBatch(address[] calldata owners, uint256[] calldata ids) external view returns (uint256[] memory found) {
+        found = new uint256[](owners.length);
+        for (uint256 at = 0; at < owners.length; at++) found[at] = held[ids[at]][owners[at]];
+    }
+
+    function safeBatchTransferFrom(address from, address to, uint256[] calldata ids, uint256[] calldata values, bytes calldata) external {
+        require(msg.sender == from, "not the owner");
+        for (uint256 at = 0; at < ids.length; at++) {
+            held[ids[at]][from] -= values[at];
+            held[ids[at]][to] += values[at];
+        }
+        emit TransferBatch(msg.sender, from, to, ids, values);
     }
 
     function supportsInterface(bytes4 id) external pure returns (bool) {
