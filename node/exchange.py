@@ -50,12 +50,14 @@ from p2p.network import Network
 from p2p.peer import Kind, Peer
 from primitives.chain import Entry, Format
 from primitives.env import Env
-from primitives.errors import ChainError, DecodeError
+from primitives.errors import ChainError, DecodeError, Refused
 
 log = logging.getLogger("chainyard.net")
 
 HEADER_SLICE = 200
 """Headers that the chain judges in one go."""
+REFUSED_PAUSE = 0.2
+"""Seconds that a peer is not listened to after headers that nobody asked for and that are not held."""
 BLOCKS_AT_ONCE = 32
 """Blocks that the chain is handed at a time."""
 
@@ -100,7 +102,7 @@ class Exchange:
         self.sync = Sync(judge, env.random, settings.protocol_version, limits)
         self.relay = Relay(judge, judge, env.random, settings.local)
         self._blocks: asyncio.Queue[tuple[Deliver, asyncio.Future[None] | None]] = asyncio.Queue()
-        self._headers: asyncio.Queue[tuple[CheckHeaders, asyncio.Future[None] | None]] = asyncio.Queue()
+        self._headers: asyncio.Queue[tuple[CheckHeaders, asyncio.Future[ChainError | None] | None]] = asyncio.Queue()
         self._judging = 0
         self._wake_at = float("inf")
         self._wake = asyncio.Event()
@@ -155,9 +157,10 @@ class Exchange:
                 self._blocks.put_nowait((action, done))
                 await done
             elif isinstance(action, CheckHeaders) and not action.asked:
-                done = asyncio.get_running_loop().create_future()
-                self._headers.put_nowait((action, done))
-                await done
+                judged: asyncio.Future[ChainError | None] = asyncio.get_running_loop().create_future()
+                self._headers.put_nowait((action, judged))
+                if isinstance(await judged, Refused):
+                    await asyncio.sleep(REFUSED_PAUSE)  # more than is held was shown; what it has is asked for in time
             else:
                 self._do(action)
 
@@ -271,7 +274,7 @@ class Exchange:
             self._judging -= 1
             self._feed(HeadersChecked(action.peer, tuple(entries), error, action.full))
             if done is not None and not done.done():
-                done.set_result(None)
+                done.set_result(error)
 
     async def _judge_blocks(self) -> None:
         queue = self._blocks
