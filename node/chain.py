@@ -22,7 +22,19 @@ from node.indexes import Index, Progress, open_indexes, unheard
 from node.lobby import Lobby
 from node.loose import LooseHeaders
 from node.results import Event, Known, Observer, Rejected, Result, Stored, TipChanged
-from node.tree import StoredTree, body_arrived, body_dropped, condemn, forget, heaviest_header, insert, pardon, prefer
+from node.tree import (
+    StoredTree,
+    beats,
+    body_arrived,
+    body_dropped,
+    candidate,
+    condemn,
+    forget,
+    heaviest_header,
+    insert,
+    pardon,
+    prefer,
+)
 from node.twins import find_twin
 from node.undo import encode_changes
 from node.view import ChainView
@@ -203,7 +215,7 @@ class Chain:
             work.forgotten = True
             for child in list(work.entries.children(entry.hash)):
                 forget(work.entries, child)
-            while (better := self._candidate(work.entries, work.tip)) is not None:
+            while (better := candidate(work.entries, work.tip, self.spec.better)) is not None:
                 fork = work.entries.fork(better)
                 forget(work.entries, work.entries.path(better, fork)[0])
             self.loose.clear()
@@ -356,9 +368,9 @@ class Chain:
             if not (proven or stored):
                 raise
             raise BadBlock(entry, e) from e
-        if parent.hash == work.tip.hash and self._beats(replace(entry, status=entry.status | Status.READY), work):
+        if parent.hash == work.tip.hash and beats(entry, work.tip, self.spec.better, work.entries):
             applied, note = self._connect(work, entry, block, branch, prepared, proven or stored)
-            entry = replace(entry, note=note)
+            entry = replace(entry, note=note) if note else entry
             ready = self._store(work, entry, block, branch, stored, Status.VALID)
             work.joined(ready[0], block, applied, branch)
             return ready[0], False, len(ready) > 1
@@ -369,10 +381,6 @@ class Chain:
             )
         ready = self._store(work, entry, block, branch, stored, Status.HEADER)
         return entries.require(entry.hash), False, bool(ready)
-
-    def _beats(self, entry: Entry[Any], work: Work) -> bool:
-        """Whether a child of the tip is better than the tip; a child that is not stored yet has weight alone to show."""
-        return entry.weight > work.tip.weight or self.spec.better(entry, work.tip, StoredTree(work.entries))
 
     def _store(
         self, work: Work, entry: Entry[Any], block: Any, branch: StoredBranch, stored: bool, also: Status
@@ -420,21 +428,13 @@ class Chain:
         branch = work.entries.branch(work.entries.parent(entry))
         self._ledger.connect(work.body(entry), branch, journal, self.judge.aid(self.aid, entry, work.entries))
 
-    def _candidate(self, entries: Entries, tip: Entry[Any]) -> Entry[Any] | None:
-        """The best block that could be the tip, or None where the tip is."""
-        best, tree = tip, StoredTree(entries)
-        for leaf in entries.leaves():
-            if leaf.hash != best.hash and self.spec.better(leaf, best, tree):
-                best = leaf
-        return None if best.hash == tip.hash else best
-
     def _activate(self) -> tuple[list[TipChanged], dict[bytes, ChainError]]:
         """Move to the best candidate until the tip is it; what changed, and which blocks turned out bad."""
         events: list[TipChanged] = []
         bad: dict[bytes, ChainError] = {}
         while True:
             with self.tree() as entries:
-                target = self._candidate(entries, entries.require(self.tip.hash))
+                target = candidate(entries, entries.require(self.tip.hash), self.spec.better)
             if target is None:
                 return events, bad
             try:

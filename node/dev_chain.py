@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from ledger.account.block import block_context
@@ -29,6 +29,11 @@ from primitives.ethereum_tx import EthereumTransaction, impersonated, sign
 from primitives.hashing import keccak256
 
 
+def _fields(record: Any) -> dict[str, Any]:
+    """The fields by name, as they are; dataclasses.asdict copies each deeply, and a snapshot is to cost next to nothing."""
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
 @dataclass(slots=True)
 class NextBlock:
     """Wishes for the next block alone."""
@@ -39,7 +44,7 @@ class NextBlock:
 
     def encode(self) -> dict[str, Any]:
         """As plain JSON."""
-        return {**asdict(self), "randao": None if self.randao is None else self.randao.hex()}
+        return {**_fields(self), "randao": None if self.randao is None else self.randao.hex()}
 
     @classmethod
     def decode(cls, saved: Mapping[str, Any]) -> NextBlock:
@@ -66,7 +71,7 @@ class Modes:
     def encode(self) -> dict[str, Any]:
         """As plain JSON."""
         impersonated = [account.hex() for account in sorted(self.impersonated)]
-        return {**asdict(self), "coinbase": self.coinbase.hex(), "impersonated": impersonated}
+        return {**_fields(self), "coinbase": self.coinbase.hex(), "impersonated": impersonated}
 
     @classmethod
     def decode(cls, saved: Mapping[str, Any]) -> Modes:
@@ -166,9 +171,10 @@ class DevChain:
         """Many blocks, so many seconds apart."""
         if count > MOST_BLOCKS:
             raise Refused(f"at most {MOST_BLOCKS} blocks at once")
-        for i in range(count):
-            tip = self.node.chain.tip.header.timestamp
-            self.mine(timestamp=tip + spacing if spacing is not None and i else None)
+        with self.node.whole.at_once():
+            for i in range(count):
+                tip = self.node.chain.tip.header.timestamp
+                self.mine(timestamp=tip + spacing if spacing is not None and i else None)
 
     def _mine_pool(self) -> None:
         """Blocks until nothing of the pool goes in any more."""

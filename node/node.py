@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,10 +115,13 @@ class Node:
         self.clock_listeners: list[Callable[[], None]] = []
         """Called on the chain thread when the clock was set or moved by hand (staking)."""
         self._listeners: list[Listener] = []
+        self._told: deque[Happening] = deque()
+        """Events on their way to the loop, in order."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._mining: asyncio.Task[None] | None = None
         self._stop_mining = False
+        self._at_once = False
 
     @property
     def whole(self) -> Node:
@@ -210,11 +214,19 @@ class Node:
         for listener in self.chain_listeners:
             listener(event)
         if self._loop is not None and self._listeners and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver, event)
+            self._told.append(event)
+            if len(self._told) == 1:  # else the loop has been woken, or is at it
+                self._loop.call_soon_threadsafe(self._deliver)
 
-    def _deliver(self, event: Happening) -> None:
-        for listener in list(self._listeners):
-            listener(event)
+    def _deliver(self) -> None:
+        try:
+            while self._told:
+                event = self._told.popleft()
+                for listener in list(self._listeners):
+                    listener(event)
+        finally:  # a listener that failed keeps nobody from hearing the rest
+            if self._told and self._loop is not None:
+                self._loop.call_soon(self._deliver)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -237,9 +249,23 @@ class Node:
         self.relax(block.header.timestamp)
         return self.chain.accept(block, self.env.now(), source=source)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is done within is on the disk when it ends, not block by block: blocks that are made together. On the chain thread."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+            self.store.durability = self._durability
+            if isinstance(self.store, Deferred):
+                self.store.settle()
+
     def relax(self, second: int) -> None:
         """A block of this time is next: one that is history can be had again, so its commit may be lost to a power cut, whole."""
-        if self._durability is Durability.FULL:
+        if self._at_once and self._durability is Durability.FULL:
+            self.store.durability = Durability.BATCH
+        elif self._durability is Durability.FULL:
             old = second < self.env.now() - OLD_BLOCK
             self.store.durability = Durability.BATCH if old else Durability.FULL
 

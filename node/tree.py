@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from consensus.api import Better
 from node.index import Entries, Record, StoredBranch, child_key, end_key, leaf_key
 from primitives.chain import Entry, Status
 from storage.layout import BODY, ENTRY, PRECIOUS_KEY, SEQUENCE_KEY, SIDE, UNDO
@@ -61,6 +62,22 @@ def heaviest_header(entries: Entries, tip: Entry[Any]) -> Entry[Any]:
         if at.weight > best.weight:
             best = at
     return best
+
+
+def beats(entry: Entry[Any], tip: Entry[Any], better: Better, entries: Entries) -> bool:
+    """Whether a child of the tip is better than the tip; a child that is not stored yet has weight alone to show."""
+    if entry.weight > tip.weight:
+        return True
+    return better(replace(entry, status=entry.status | Status.READY), tip, StoredTree(entries))
+
+
+def candidate(entries: Entries, tip: Entry[Any], better: Better) -> Entry[Any] | None:
+    """The best block that could be the tip, or None where the tip is."""
+    best, tree = tip, StoredTree(entries)
+    for leaf in entries.leaves():
+        if leaf.hash != best.hash and better(leaf, best, tree):
+            best = leaf
+    return None if best.hash == tip.hash else best
 
 
 def next_sequence(entries: Entries) -> int:

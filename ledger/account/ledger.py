@@ -138,7 +138,8 @@ class AccountLedger:
         rules = self.schedule.of(header)
         journal = Journal(state)
         ommers = self._lawful_ommers(draft.side_headers, header, branch, journal) if rules.ommers else ()
-        header = replace(header, ommers_hash=checks.ommers_hash(ommers))
+        if ommers:
+            header = replace(header, ommers_hash=checks.ommers_hash(ommers))
         work = BlockRun(header, branch, State(journal, branch.tip.header.state_root), self.schedule)
         work.open(edits)
         taken: list[EthereumTransaction] = []

@@ -50,13 +50,15 @@ class State:
 
     __slots__ = (
         "_accounts", "_codes", "_created", "_destroyed", "_dirty", "_journal", "_kv", "_logs", "_marks", "_original",
-        "_read", "_refund", "_touched", "_transient", "_trie", "_warm", "_written", "root",
+        "_read", "_refund", "_seen", "_touched", "_transient", "_trie", "_warm", "_written", "root",
     )  # fmt: skip
 
     def __init__(self, kv: KV, root: bytes = EMPTY_ROOT) -> None:
         self.root = root
         self._kv = kv
-        self._trie = Trie(kv, root)
+        self._seen: dict[bytes, Any] = {}
+        """Trie nodes that were read: the next slot or account mostly lies below the same ones."""
+        self._trie = Trie(kv, root, self._seen)
         self._accounts: dict[bytes, Account | None] = {}
         self._codes: dict[bytes, bytes] = {EMPTY_CODE: b""}
         self._read: dict[bytes, dict[bytes, int]] = {}
@@ -199,7 +201,7 @@ class State:
             read = self._read[address] = {}
         value = read.get(slot)
         if value is None:
-            data = Trie(self._kv, account[2]).get(keccak256(slot))
+            data = Trie(self._kv, account[2], self._seen).get(keccak256(slot))
             value = read[slot] = 0 if data is None else int.from_bytes(cast(bytes, rlp.decode(data)), "big")
         return value
 

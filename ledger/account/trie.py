@@ -20,6 +20,8 @@ from storage.layout import NODE
 Node = Any
 """b"" (nothing), 32 bytes (a hash), or a list: RLP's own recursive shape."""
 
+_MOST_SEEN: Final = 4_096
+"""Nodes that are remembered at a time: some megabytes."""
 _TO_NIBBLES: Final = bytes(int(chr(i), 16) if chr(i) in "0123456789abcdef" else 0 for i in range(256))
 _FROM_NIBBLES: Final = b"0123456789abcdef" + bytes(240)
 
@@ -52,10 +54,12 @@ def keep(kv: KV, key: bytes, value: bytes) -> None:
 class Trie:
     """A trie with a given root over a KV; changes stay in memory until `commit`, each node is encoded once."""
 
-    __slots__ = ("_kv", "_top")
+    __slots__ = ("_kv", "_seen", "_top")
 
-    def __init__(self, kv: KV, root: bytes = EMPTY_ROOT) -> None:
+    def __init__(self, kv: KV, root: bytes = EMPTY_ROOT, seen: dict[bytes, list[Node]] | None = None) -> None:
+        """`seen`: nodes that were read of this KV and that nobody changes; tries that are read one after another may share it."""
         self._kv = kv
+        self._seen = {} if seen is None else seen
         self._top: list[Node] = [b"" if root == EMPTY_ROOT else root]
 
     def get(self, key: bytes) -> bytes | None:
@@ -66,7 +70,7 @@ class Trie:
             if isinstance(node, bytes):
                 if not node:
                     return None
-                node = self._load(node)
+                node = self._seen.get(node) or self._look(node)
             if len(node) == 17:
                 if at == end:
                     return cast(bytes, node[16]) or None
@@ -191,6 +195,13 @@ class Trie:
                 break
             node, path = node[1], path[len(part) :]
         return proof
+
+    def _look(self, digest: bytes) -> list[Node]:
+        """A node to be read alone."""
+        if len(self._seen) >= _MOST_SEEN:
+            self._seen.clear()
+        node = self._seen[digest] = self._load(digest)
+        return node
 
     def _load(self, digest: bytes) -> list[Node]:
         data = self._kv.get(NODE + digest)
