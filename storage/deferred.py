@@ -166,6 +166,10 @@ class Deferred:
             self._held.join(own)
             self._bytes += sum([len(key) + len(value or b"") for key, value in own.values.items()])
 
+    def size(self) -> int:
+        """Bytes that the base takes, and of what waits to be written."""
+        return self._base.size() + self._bytes
+
     def settle(self) -> None:
         """Write what is held, in one commit of the base. Raises SystemFault, and holds it still."""
         if not self._layers:

@@ -41,6 +41,10 @@ class Store(Protocol):
         """The one write transaction; committed when the block ends without an exception."""
         ...
 
+    def size(self) -> int:
+        """Bytes that it takes on its disk, or in memory."""
+        ...
+
     def close(self) -> None: ...
 
 

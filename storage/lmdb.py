@@ -210,6 +210,13 @@ class LmdbStore:
         except (lmdb.Error, OSError) as e:
             raise fault(self.path, e) from e
 
+    def size(self) -> int:
+        """Bytes that the store takes on the disk; the file has holes and may be longer."""
+        try:
+            return sum(file.stat().st_blocks * 512 for file in self.path.glob("*.mdb"))
+        except OSError as e:
+            raise fault(self.path, e) from e
+
     def copy(self, target: Path) -> None:
         """A compacted copy of one committed state into an empty directory, beside running readers and the writer."""
         target.mkdir(parents=True, exist_ok=True)

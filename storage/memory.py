@@ -114,6 +114,10 @@ class MemoryStore:
             with self._lock:
                 self._views.remove(view)
 
+    def size(self) -> int:
+        """Bytes of all keys and values, uncommitted ones included."""
+        return sum(len(key) + len(value) for key, value in list(self.data.items()))
+
     @contextmanager
     def update(self) -> Iterator[KV]:
         """The one write transaction. Raises SystemFault where this thread has one open already."""

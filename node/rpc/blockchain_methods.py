@@ -109,7 +109,7 @@ def get_blockchain_info(at: Snapshot, memory: Memory) -> dict[str, Any]:
         "verificationprogress": progress(at, best),
         "initialblockdownload": downloading,
         "chainwork": f"{tip.weight:064x}",
-        "size_on_disk": stored_bytes(at.node),
+        "size_on_disk": at.node.store.size(),
         "pruned": False,
     }
     challenge = signet_challenge(spec)
@@ -135,12 +135,6 @@ def progress(at: Snapshot, best: Entry[Any]) -> float:
     begun: int = at.spec.genesis.header.timestamp
     made: int = tip.header.timestamp - begun
     return min(1.0, (made + 2 * 60 * 60) / max(1, at.now - begun))
-
-
-def stored_bytes(node: Node) -> int:
-    """Bytes that the store takes on its disk (or, for one in memory, of its values)."""
-    size = getattr(node.store, "size", None)
-    return int(size()) if callable(size) else 0
 
 
 def signet_challenge(spec: ChainSpec) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from primitives.errors import SystemFault
+from storage.deferred import Deferred
 from storage.durability import Durability
 from storage.lmdb import LmdbStore, fault
 
@@ -143,3 +144,19 @@ def test_the_map_is_sparse(tmp_path: Path) -> None:
 def test_trouble_with_the_disk_is_told_in_words(number: int, tmp_path: Path) -> None:
     told = str(fault(tmp_path, OSError(number, os.strerror(number))))
     assert told.startswith(str(tmp_path)) and "\n" not in told and len(told) > len(str(tmp_path)) + 10
+
+
+def test_its_size_is_what_the_disk_gave(tmp_path: Path) -> None:
+    store = LmdbStore(tmp_path / "store")
+    before = store.size()
+    with store.update() as kv:
+        for n in range(64):
+            kv.put(bytes((n,)) * 4, bytes(8_000))
+    store.sync()
+    assert before + 500_000 < store.size() < before + 2_000_000
+    deferred = Deferred(store)
+    deferred.durability = Durability.BATCH
+    with deferred.update() as kv:
+        kv.put(b"more", bytes(1_000))
+    assert deferred.size() == store.size() + 1_004
+    deferred.close()

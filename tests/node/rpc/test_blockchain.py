@@ -91,6 +91,8 @@ def test_blockchain_info(client: Client) -> None:
     assert (info["chain"], info["blocks"], info["headers"], info["bestblockhash"]) == ("regtest", 1, 1, tip)
     assert info["chainwork"] == f"{4:064x}" and info["pruned"] is False and info["initialblockdownload"] is False
     assert info["verificationprogress"] == 1 and info["warnings"] == []
+    client.mine()
+    assert client.call("getblockchaininfo")["size_on_disk"] > info["size_on_disk"] > 0
 
 
 def test_invalidate_and_reconsider(client: Client) -> None:
