@@ -11,16 +11,18 @@ import ipaddress
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-from aiohttp import WSMsgType, web
+from typing import TYPE_CHECKING, Any
 
 from node.rpc.dispatch import Call, encode
 from node.rpc.ethereum_dispatch import EthereumDispatcher
 from node.rpc.ethereum_session import Session
 from node.rpc.events import Events
+from node.rpc.framework import Framework
 from node.rpc.plain_http import PlainListener
 from primitives.env import Env
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 log = logging.getLogger("chainyard.rpc")
 
@@ -60,19 +62,13 @@ class EthereumServer:
         self.origins = frozenset(o.lower().rstrip("/") for o in origins)
         self.port = 0
         self.under_way = 0
-        self._runner: web.AppRunner | None = None
+        self._framework = Framework(env, self._handle, MAX_BODY)
         self._sockets: set[web.WebSocketResponse] = set()
         self._plain = PlainListener(self._answer, self._judge, MAX_BODY)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one. Raises OSError."""
-        app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_route("*", "/{tail:.*}", self._handle)
-        runner = self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.3)
-        await runner.setup()
-        framework = runner.server
-        assert framework is not None, "a runner that was set up has a server"
-        await self._plain.start(host, port, framework)
+        await self._plain.start(host, port, self._framework)
         self.port = self._plain.port
 
     async def stop(self) -> None:
@@ -81,8 +77,7 @@ class EthereumServer:
         for socket in list(self._sockets):
             with contextlib.suppress(ConnectionError, RuntimeError):
                 await socket.close(code=1001)
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._framework.stop()
 
     async def _answer(self, body: bytes, peer: str) -> tuple[bytes, int]:
         if self.under_way >= WORK_QUEUE:
@@ -130,6 +125,8 @@ class EthereumServer:
     # -- HTTP -------------------------------------------------------------------------------------------------------
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        from aiohttp import web  # the framework has loaded it
+
         headers = request.headers
         if not self._knows_host(headers.get("Host", "")):
             return web.Response(status=403, text="invalid host specified\n")
@@ -167,6 +164,8 @@ class EthereumServer:
     # -- WebSocket --------------------------------------------------------------------------------------------------
 
     async def _talk(self, request: web.Request) -> web.WebSocketResponse:
+        from aiohttp import web
+
         socket = web.WebSocketResponse(max_msg_size=MAX_FRAME, heartbeat=PING_SECONDS, compress=False, autoping=True)
         await socket.prepare(request)
         self._sockets.add(socket)
@@ -206,6 +205,8 @@ class EthereumServer:
         return socket
 
     async def _read(self, socket: web.WebSocketResponse, call: EthereumCall, push: Any) -> None:
+        from aiohttp import WSMsgType
+
         async for message in socket:
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 continue

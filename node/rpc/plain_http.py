@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 
 from node.rpc.eager import begin
+from node.rpc.framework import Framework
 
 log = logging.getLogger("chainyard.rpc")
 
@@ -53,7 +54,7 @@ class PlainHttp(asyncio.Protocol):
         answer: Answer,
         judge: Judge,
         max_body: int,
-        framework: Callable[[], asyncio.Protocol],
+        framework: Framework,
         among: set[PlainHttp],
     ) -> None:
         self._answer = answer
@@ -65,8 +66,8 @@ class PlainHttp(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._heads: dict[bytes, tuple[int, Any]] = {}
-        self.task: asyncio.Task[tuple[bytes, int]] | None = None
-        """The call under way; it goes on where the client leaves."""
+        self.task: asyncio.Task[Any] | None = None
+        """The call under way, which goes on where the client leaves; or the making of the framework."""
         self._full = False
         self.heard = self._loop.time()
         """When something came last."""
@@ -175,6 +176,11 @@ class PlainHttp(asyncio.Protocol):
         answer.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[tuple[bytes, int]]) -> None:
+        if self._ended_well(task):
+            self._send(*task.result())
+            self._next()
+
+    def _ended_well(self, task: asyncio.Task[Any]) -> bool:
         self.task = None
         if self._transport is None:
             self._among.discard(self)
@@ -182,9 +188,8 @@ class PlainHttp(asyncio.Protocol):
             if not task.cancelled():
                 log.error("a request failed: %r", task.exception())
             self.abort()
-            return
-        self._send(*task.result())
-        self._next()
+            return False
+        return True
 
     def _send(self, answer: bytes, status: int) -> None:
         if self._transport is None or self._transport.is_closing():
@@ -196,18 +201,27 @@ class PlainHttp(asyncio.Protocol):
         self._transport.write(b"%b\r\n%b" % (start % len(answer), answer))
 
     def _hand_over(self) -> None:
-        """The framework takes the connection, with what is there of the next request."""
+        """The framework takes the connection, with what is there of the next request; where it is not there yet, once it is."""
         transport, data = self._transport, bytes(self._buffer)
         assert transport is not None, "a request came over a connection"
+        if (server := self._framework.server) is None:
+            transport.pause_reading()
+            self.task = self._loop.create_task(self._framework.prepare(), name="web framework")
+            self.task.add_done_callback(self._prepared)
+            return
         self._transport = None
         self._buffer.clear()
         self._among.discard(self)
-        protocol = self._framework()
+        protocol = server()
         transport.resume_reading()
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         if data:
             protocol.data_received(data)
+
+    def _prepared(self, task: asyncio.Task[None]) -> None:
+        if self._ended_well(task) and self._transport is not None and not self._transport.is_closing():
+            self._hand_over()
 
 
 class PlainListener:
@@ -224,7 +238,7 @@ class PlainListener:
         """How many connections are plain still."""
         return len(self._connections)
 
-    async def start(self, host: str, port: int, framework: Callable[[], asyncio.Protocol]) -> None:
+    async def start(self, host: str, port: int, framework: Framework) -> None:
         """Listen; port 0 picks a free one. Raises OSError."""
 
         def connection() -> PlainHttp:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from node.rpc.errors import INVALID_PARAMETER, METHOD_NOT_FOUND, MISC_ERROR, TYPE_ERROR, RpcError
 from node.rpc.params import WrongType, coerce
+from primitives.lazy import lazy
 
 Cost = Literal["light", "heavy", "write"]
 _NONE = inspect.Parameter.empty
@@ -50,19 +51,41 @@ class Param:
         return f'"{self.name}"' if kinds & {str, bytes} else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Method:
-    """One method of the table."""
+    """One method of the table. Its signature is read when it is first asked for: a start has no use for 400 of them."""
 
     name: str
     family: str
     group: str
     cost: Cost
     run: Callable[..., Any]
-    params: tuple[Param, ...]
-    injected: tuple[tuple[str, Any], ...]
-    """Names and types of the parameters that the server fills in."""
+    older: Mapping[str, str]
+    """Older names of parameters."""
     is_async: bool
+
+    @lazy
+    def _signature(self) -> tuple[tuple[Param, ...], tuple[tuple[str, Any], ...]]:
+        hints = typing.get_type_hints(self.run, include_extras=True)
+        params, inject = [], []
+        for parameter in inspect.signature(self.run).parameters.values():
+            annotation = hints[parameter.name]
+            if isinstance(annotation, type) and annotation in INJECTED:
+                inject.append((parameter.name, annotation))
+            else:
+                shown = parameter.name.rstrip("_")
+                params.append(Param(shown, annotation, parameter.default, parameter.name, self.older.get(shown, "")))
+        return tuple(params), tuple(inject)
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        """The parameters that the client gives."""
+        return self._signature[0]
+
+    @property
+    def injected(self) -> tuple[tuple[str, Any], ...]:
+        """Names and types of the parameters that the server fills in."""
+        return self._signature[1]
 
     @property
     def usage(self) -> str:
@@ -105,21 +128,10 @@ def rpc(
     older = also or {}
 
     def register(run: Any) -> Any:
-        hints = typing.get_type_hints(run, include_extras=True)
-        params, inject = [], []
-        for parameter in inspect.signature(run).parameters.values():
-            annotation = hints[parameter.name]
-            if isinstance(annotation, type) and annotation in INJECTED:
-                inject.append((parameter.name, annotation))
-            else:
-                shown = parameter.name.rstrip("_")
-                params.append(Param(shown, annotation, parameter.default, parameter.name, older.get(shown, "")))
         for one in (name, *aliases):
             if (family, one) in _METHODS:
                 raise RuntimeError(f"the method {one} is registered twice in family {family}")
-            _METHODS[family, one] = Method(
-                one, family, group, cost, run, tuple(params), tuple(inject), inspect.iscoroutinefunction(run)
-            )
+            _METHODS[family, one] = Method(one, family, group, cost, run, older, inspect.iscoroutinefunction(run))
         return run
 
     return register

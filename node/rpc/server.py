@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
-
-from aiohttp import web
 
 from node.rpc.auth import Credentials, user_of
 from node.rpc.dispatch import Call, Dispatcher
+from node.rpc.framework import Framework
 from node.rpc.plain_http import PlainListener
 from primitives.env import Env
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 MAX_BODY = 32 * 1024 * 1024
 WORK_QUEUE = 64
@@ -36,27 +39,22 @@ class BitcoinServer:
         self.credentials = credentials
         self.under_way = 0
         self.port = 0
-        self._runner: web.AppRunner | None = None
+        self._framework = Framework(env, self._handle, MAX_BODY)
         self._plain = PlainListener(self._answer, self._judge, MAX_BODY)
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 picks a free one. Raises OSError."""
-        app = web.Application(client_max_size=MAX_BODY)
-        app.router.add_route("*", "/{tail:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=False, shutdown_timeout=0.3)
-        await self._runner.setup()
-        framework = self._runner.server
-        assert framework is not None, "a runner that was set up has a server"
-        await self._plain.start(host, port, framework)
+        await self._plain.start(host, port, self._framework)
         self.port = self._plain.port
 
     async def stop(self) -> None:
         """Close the listener and its connections."""
         await self._plain.stop()
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._framework.stop()
 
     async def _handle(self, request: web.Request) -> web.Response:
+        from aiohttp import web  # the framework has loaded it
+
         if request.method != "POST":
             return web.Response(
                 status=405, text="JSONRPC server handles only POST requests\n", headers={"Allow": "POST"}

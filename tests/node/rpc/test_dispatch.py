@@ -191,10 +191,10 @@ def test_calls_do_not_wait_for_each_other(client: Client) -> None:
 def test_our_own_fault_is_an_internal_error_without_details(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     method = client.dispatcher.registry.methods["getblockcount"]
 
-    def broken(**_: Any) -> None:
+    def broken() -> None:
         raise ZeroDivisionError("secret detail")
 
-    faulty = type(method)(method.name, "", "", "light", broken, (), (), False)
+    faulty = type(method)(method.name, "", "", "light", broken, {}, False)
     monkeypatch.setitem(client.dispatcher.registry.methods, "getblockcount", faulty)
     code, message = client.error("getblockcount")
     assert code == -32603 and "secret" not in message

@@ -107,6 +107,42 @@ def test_whatever_is_unusual_is_judged_by_the_framework(
     connected(client, use)
 
 
+def test_the_framework_is_made_once_for_all_who_need_it(client: Client) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    async def use(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: BitcoinServer) -> None:
+        assert server._framework.server is None, "nobody needs it yet"
+        others = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
+        for _, other in others:
+            other.write(request)
+        writer.write(b"G")
+        others[0][1].close()  # it leaves before the framework is there
+        await until(lambda: any(not c.waiting for c in server._plain._connections))
+        writer.write(request[1:] + post("getblockcount"))
+        for each in (reader, others[1][0], others[2][0]):
+            assert b" 405 " in await each.readuntil(b"\r\n")
+        await reader.readuntil(b"POST requests\n")
+        assert await answer(reader) == (200, {"result": 0, "error": None, "id": 1})
+        await until(lambda: not len(server._plain))
+
+    connected(client, use)
+
+
+def test_stopping_while_the_framework_is_made(client: Client) -> None:
+    async def use(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: BitcoinServer) -> None:
+        async def never() -> None:
+            await asyncio.Event().wait()
+
+        server._framework.prepare = never  # type: ignore[method-assign]
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await until(lambda: any(not c.waiting for c in server._plain._connections))
+        await server.stop()
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+
+    connected(client, use)
+
+
 def test_a_call_that_waits_ends_at_its_time_or_at_a_new_block(client: Client) -> None:
     async def use(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: BitcoinServer) -> None:
         writer.write(post("waitfornewblock", 1))
