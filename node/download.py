@@ -211,6 +211,13 @@ class Download:
         waited = now - min(flight.values())
         return [digest] if waited >= self.limits.second_source and len(flight) < 2 else []
 
+    def fetch(self, peer: SyncPeer, digest: bytes, now: float) -> list[Action]:
+        """Ask a peer for a block that the user wants of it, whatever its weight."""
+        peer.refused.discard(digest)
+        peer.flights[digest] = now
+        self.flights.setdefault(digest, {})[peer.id] = now
+        return [Send(peer.id, GetData(((MSG_WITNESS_BLOCK, digest),)))]
+
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def got(self, peer: SyncPeer, message: BlockMessage, now: float) -> list[Action]:

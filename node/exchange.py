@@ -187,6 +187,12 @@ class Exchange:
         """A block that had waited turned out bad. Call on the loop."""
         self._do(Penalise(peer, error))
 
+    def fetch(self, peer: int, digest: bytes) -> bool:
+        """Ask a peer for a block by the user's wish; whether there is such a peer. Call on the loop."""
+        actions = self.sync.fetch(peer, digest, self.env.monotonic())
+        self._perform(actions or ())
+        return actions is not None
+
     # -- actions ----------------------------------------------------------------------------------------------------
 
     def _feed(self, event: Event) -> None:

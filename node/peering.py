@@ -17,9 +17,8 @@ from node.rpc.api import AddedPeer, BannedSubnet, KnownAddress, PeerInfo
 from p2p.api import Settings
 from p2p.bans import subnet
 from p2p.handshake import Agreed
-from p2p.inventory import MSG_WITNESS_BLOCK
 from p2p.limits import BLOCK_ONLY_OUTBOUND, FULL_OUTBOUND
-from p2p.messages import GetData, Known
+from p2p.messages import Known
 from p2p.netaddress import address
 from p2p.peer import Peer
 from p2p.shaping import Link
@@ -286,7 +285,4 @@ class Peering:
 
     def fetch_block(self, hash: bytes, id: int) -> str | None:
         """Ask one peer for a block; what is wrong, None where it was asked."""
-        if id not in self.network.peers:
-            return "Peer does not exist"
-        self.network.send(id, GetData(((MSG_WITNESS_BLOCK, hash),)))
-        return None
+        return None if self.exchange.fetch(id, hash) else "Peer does not exist"

@@ -65,6 +65,11 @@ class Sync:
             return self.headers.tick(now) + self.download.tick(now)
         return []
 
+    def fetch(self, peer: int, digest: bytes, now: float) -> list[Action] | None:
+        """Ask a peer for a block by the user's wish; None where there is no such peer."""
+        found = self.peers.get(peer)
+        return None if found is None else self.download.fetch(found, digest, now)
+
     def _go_on(self, now: float) -> list[Action]:
         """Ask for more blocks; where there are none to ask for, for the headers that lead to more."""
         actions = self.download.schedule(now)

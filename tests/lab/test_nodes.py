@@ -100,3 +100,22 @@ def test_a_partition_of_real_nodes_heals_to_the_heavier_side() -> None:
         assert hosts[3].height == 12
 
     simulate(4, 3, body)
+
+
+def test_a_block_that_the_user_asks_a_peer_for_is_taken_whatever_its_weight() -> None:
+    async def body(net: SimulatedNetwork, hosts: list[Whole]) -> None:
+        a, b = hosts
+        await b.mine(1)
+        lighter = b.node.chain.tip
+        await a.mine(3)
+        a.peering.add(b.host)
+        await until(lambda: b.height == 3)
+        (peer,) = (p.id for p in a.peering.infos())
+        a.node.chain.accept_header(lighter.header, a.env.now())
+        assert a.node.chain.block(lighter.hash) is None
+        assert a.peering.fetch_block(lighter.hash, peer + 9) == "Peer does not exist"
+        assert a.peering.fetch_block(lighter.hash, peer) is None
+        await until(lambda: a.node.chain.block(lighter.hash) is not None)
+        assert a.height == 3 and a.peering.infos()
+
+    simulate(2, 5, body)
