@@ -105,7 +105,7 @@ def test_a_partition_of_real_nodes_heals_to_the_heavier_side() -> None:
 def test_a_block_that_the_user_asks_a_peer_for_is_taken_whatever_its_weight() -> None:
     async def body(net: SimulatedNetwork, hosts: list[Whole]) -> None:
         a, b = hosts
-        await b.mine(1)
+        await b.node.generate(1, Purse(b"\x52"))
         lighter = b.node.chain.tip
         await a.mine(3)
         a.peering.add(b.host)
