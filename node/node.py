@@ -117,6 +117,7 @@ class Node:
         self._listeners: list[Listener] = []
         self._told: deque[Happening] = deque()
         """Events on their way to the loop, in order."""
+        self._woken = self._in_job = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._mining: asyncio.Task[None] | None = None
@@ -180,10 +181,23 @@ class Node:
     async def on_chain(self, work: Callable[[], T]) -> T:
         """Run on the chain thread; a fault of our own there stops the node."""
         try:
-            return await self.env.on_chain(work)
+            return await self.env.on_chain(self.as_job(work))
         except SystemFault as e:
             self.stop(e)
             raise
+
+    def as_job(self, work: Callable[[], T]) -> Callable[[], T]:
+        """The work as one job of the chain thread: its events wake the loop once, when it ends, and before its result does."""
+
+        def job() -> T:
+            self._in_job = True
+            try:
+                return work()
+            finally:
+                self._in_job = False
+                self._wake()
+
+        return job
 
     # -- events -----------------------------------------------------------------------------------------------------
 
@@ -215,18 +229,23 @@ class Node:
             listener(event)
         if self._loop is not None and self._listeners and not self._loop.is_closed():
             self._told.append(event)
-            if len(self._told) == 1:  # else the loop has been woken, or is at it
-                self._loop.call_soon_threadsafe(self._deliver)
+            if not self._in_job:
+                self._wake()
+
+    def _wake(self) -> None:
+        if self._told and not self._woken and self._loop is not None and not self._loop.is_closed():
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
+        self._woken = False  # what is told from here on wakes the loop again
         try:
             while self._told:
                 event = self._told.popleft()
                 for listener in list(self._listeners):
                     listener(event)
-        finally:  # a listener that failed keeps nobody from hearing the rest
-            if self._told and self._loop is not None:
-                self._loop.call_soon(self._deliver)
+        finally:
+            self._wake()  # a listener that failed keeps nobody from hearing the rest
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

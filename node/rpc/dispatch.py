@@ -97,6 +97,8 @@ class Dispatcher:
         self.warmup: str | None = None
         """While the node starts: the reason, answered to every call as IN_WARMUP."""
         self.on_call: Callable[[Call, str, float, RpcError | None], None] = lambda *_: None
+        self.as_job: Callable[[Callable[[], Any]], Callable[[], Any]] = lambda work: work
+        """Makes a job of the chain thread of what a method does there (Node.as_job)."""
         self.active: dict[int, tuple[str, float]] = {}
         """Calls under way: the method, and since when (`Env.monotonic`)."""
         self._calls = 0
@@ -130,7 +132,7 @@ class Dispatcher:
 
             if method.cost == "light":
                 return work()
-            return await (self.env.on_reader(work) if method.cost == "heavy" else self.env.on_chain(work))
+            return await (self.env.on_reader(work) if method.cost == "heavy" else self.env.on_chain(self.as_job(work)))
         except RpcError:
             raise
         except Exception as e:

@@ -81,4 +81,6 @@ def ethereum_dispatcher(
         Snapshot: snapshot,
         Session: session,
     }
-    return EthereumDispatcher(EthereumRegistry(("ethereum",)), node.env, providers)
+    dispatcher = EthereumDispatcher(EthereumRegistry(("ethereum",)), node.env, providers)
+    dispatcher.as_job = node.whole.as_job
+    return dispatcher
