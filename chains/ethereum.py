@@ -1,6 +1,6 @@
 """The account family's networks as values: mainnet and Sepolia, dev without seals, ethash-dev, and any geth genesis.json.
 
-It composes; every rule is elsewhere. The genesis files of public chains are in chains/data.
+It composes; every rule is elsewhere. The genesis files of public chains are in chains/data. Ethash loads with a chain that it seals.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from chains.overrides import ChainFileError, suggest
 from chains.spec import ChainSpec, Network
 from consensus.api import Engine
 from consensus.difficulty_ethereum import Difficulty, Era
-from consensus.ethash import Ethash
-from consensus.ethash_data import SMALL_SIZES
 from consensus.forkchoice import heaviest
 from consensus.merged import Merged
 from consensus.unsealed import Unsealed
@@ -117,6 +115,9 @@ def _dev() -> ChainSpec:
 
 
 def _ethash_dev() -> ChainSpec:
+    from consensus.ethash import Ethash
+    from consensus.ethash_data import SMALL_SIZES
+
     ledger = AccountLedger(
         rules.always(NEWEST_WITH_WORK, DEV_CHAIN_ID), _LOCAL_ALLOC, DEV_GAS_LIMIT, _LOCAL_POLICY, dev_edits=True
     )
@@ -187,7 +188,11 @@ def _engine(config: Mapping[str, Any], header: EthereumHeader) -> Engine[Any, An
     sealed = config.get("ethash") is not None or (header.number == 0 and header.difficulty > 0 and ttd != 0)
     if ttd is not None and int(ttd) == 0:
         return Unsealed()
-    before: Engine[Any, Any] = Ethash(difficulty) if sealed else Unsealed(difficulty)
+    before: Engine[Any, Any] = Unsealed(difficulty)
+    if sealed:
+        from consensus.ethash import Ethash
+
+        before = Ethash(difficulty)
     return before if ttd is None else Merged(before, int(ttd))
 
 

@@ -1,17 +1,15 @@
 """The twin chains as values: coins and accounts on one chain, under work by SHA-256d or Ethash, or under stake.
 
-It composes; every rule is elsewhere. All three are local networks: easy targets, ten funded accounts whose keys are public.
+It composes; every rule is elsewhere. All three are local networks with public keys; engines but the first load with the chain they seal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
-from chains import peercoin
 from chains.ethereum import DEV_ACCOUNTS, DEV_CHAIN_ID, DEV_ETHER, DEV_GAS_LIMIT, DEV_GENESIS_TIME, NEWEST
 from chains.ethereum_predeploys import PREDEPLOYS
 from chains.overrides import ChainFileError, suggest
@@ -20,13 +18,8 @@ from chains.twin_engine import Outer
 from chains.twin_predeploys import EXIT_CONTRACT
 from consensus.api import Engine
 from consensus.difficulty import Retarget
-from consensus.ethash import Ethash
-from consensus.ethash_bitcoin import check_seal_beside, ethash_over_bitcoin
-from consensus.ethash_data import SMALL_SIZES
 from consensus.forkchoice import heaviest
 from consensus.sha256d import Sha256d
-from consensus.stake import Stake
-from consensus.stake_modifier import ModifierRule, genesis_note
 from ledger.account import rules
 from ledger.account.fees import INITIAL_BASE_FEE
 from ledger.account.ledger import AccountLedger, Alloc, GenesisAccount, genesis_root
@@ -39,7 +32,6 @@ from ledger.utxo.assemble import BlockRule, CoinbaseRule, bitcoin_block, bitcoin
 from ledger.utxo.checks import coinbase_first, height_push
 from ledger.utxo.connect import coinbase_reward
 from ledger.utxo.ledger import UtxoLedger
-from ledger.utxo.peercoin import PeercoinRules, peercoin_block
 from ledger.utxo.rules import Activations, UtxoRules, halving
 from primitives import merkle
 from primitives.address import AddressStyle
@@ -54,7 +46,6 @@ from primitives.bitcoin import (
 )
 from primitives.chain import Branch, Format
 from primitives.ethereum import EMPTY_BLOOM, EMPTY_OMMERS, EMPTY_ROOT, EthereumBlock, EthereumHeader
-from primitives.peercoin import PeercoinBlock, PeercoinFormat, PeercoinHeader
 from primitives.sealed import SealedFormat, with_seal
 from primitives.twin import OuterBlock, TwinBlock, payload_output
 from storage.durability import Durability
@@ -169,19 +160,28 @@ def sealed_block(draft: Draft, header: BitcoinHeader, txs: tuple[Transaction, ..
     return BitcoinBlock(with_seal(header, bytes(32), 0), txs)
 
 
-def _check_seal(engine: Ethash, block: TwinBlock, branch: Branch[Any]) -> None:
-    check_seal_beside(engine, block.header, branch)  # type: ignore[arg-type]
-
-
 def ethash_half(genesis: OuterGenesis) -> Half:
     """Bitcoin's block with an Ethash seal beside its header."""
+    from consensus.ethash_bitcoin import check_seal_beside, ethash_over_bitcoin
+    from consensus.ethash_data import SMALL_SIZES
+
     engine = ethash_over_bitcoin(RETARGET, SMALL_SIZES)
     first = sealed_block(Draft(0, 0), *genesis)
-    return Half(_coins(SealedFormat(), sealed_block), engine, first, partial(_check_seal, engine))
+
+    def check_seal(block: TwinBlock, branch: Branch[Any]) -> None:
+        check_seal_beside(engine, block.header, branch)  # type: ignore[arg-type]
+
+    return Half(_coins(SealedFormat(), sealed_block), engine, first, check_seal)
 
 
 def stake_half(genesis: OuterGenesis) -> Half:
     """A block of work or stake with Bitcoin's transactions, as on stake-dev."""
+    from chains import peercoin
+    from consensus.stake import Stake
+    from consensus.stake_modifier import ModifierRule, genesis_note
+    from ledger.utxo.peercoin import PeercoinRules, peercoin_block
+    from primitives.peercoin import PeercoinBlock, PeercoinFormat, PeercoinHeader
+
     p = peercoin.PARAMETERS["stake-dev"]
     header, txs = genesis
     first = PeercoinHeader(header.version, header.parent, header.merkle_root, header.timestamp, header.bits, 0)

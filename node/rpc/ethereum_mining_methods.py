@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from consensus.ethash import Ethash, boundary
-from consensus.ethash_data import seed_hash
 from consensus.merged import Merged
 from node.node import Node
 from node.producer import Made, Purse
@@ -17,6 +15,9 @@ from node.rpc.ethereum_lookup import server_error
 from node.rpc.ethereum_params import Digest, Number, Quantity, fixed
 from node.rpc.registry import injected, rpc
 from primitives.errors import Invalid, Mutated
+
+if TYPE_CHECKING:
+    from consensus.ethash import Ethash
 
 MOST_WORK = 16
 """Blocks that wait for a seal; older ones are stale."""
@@ -32,6 +33,8 @@ class WorkTable:
 
 
 def _ethash(node: Node) -> Ethash:
+    from consensus.ethash import Ethash  # other chains need not load it
+
     engine = node.producer.engine
     if isinstance(engine, Merged):
         engine = engine.before
@@ -43,6 +46,9 @@ def _ethash(node: Node) -> Ethash:
 @rpc("eth_getWork", "ethereum", "eth", cost="write")
 def get_work(node: Node, dev: Dev, table: WorkTable) -> list[str]:
     """A block to seal: hash of its header, seed of its epoch, boundary of its difficulty, and its number."""
+    from consensus.ethash import boundary
+    from consensus.ethash_data import seed_hash
+
     engine = _ethash(node)
     with node.position() as at:
         purse = Purse(dev.modes.coinbase)

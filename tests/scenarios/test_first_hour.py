@@ -277,12 +277,12 @@ def imported(place: Place, *arguments: str, stop_after: str = "") -> set[str]:
 OURS = {"primitives", "storage", "vm", "ledger", "wallet", "consensus", "chains", "node", "p2p", "lab", "cli"}
 HEAVY = (
     "vm.evm", "ledger.account", "ledger.twin", "consensus.ethash", "consensus.stake", "lab", "chains.ethereum", "chains.peercoin",
-    "chains.twin", "py_ecc", "ckzg", "eth_abi", "eth_utils", "ecdsa", "hypothesis", "tests",
+    "chains.twin", "aiohttp", "py_ecc", "ckzg", "eth_abi", "eth_utils", "ecdsa", "hypothesis", "tests",
 )  # fmt: skip
 """What a chain of coins that are mined does not need: it loads when another chain is run."""
 
 
-def test_what_version_and_dev_load(place: Place) -> None:
+def test_what_version_and_a_chain_of_coins_load(place: Place) -> None:
     version = imported(place, "--version")
     assert {m for m in version if m.split(".")[0] in OURS} <= {"cli", "cli.main", "cli.output"}
     assert not version & {"aiohttp", "orjson", "lmdb", "coincurve", "asyncio"}
@@ -290,8 +290,28 @@ def test_what_version_and_dev_load(place: Place) -> None:
         place, "dev", "--chain", "regtest", "--port", "0", "--bitcoin-rpc-port", "0", stop_after="height 0, tip"
     )
     assert "node.daemon" in dev
-    loaded = sorted(m for m in dev if any(m == h or m.startswith(h + ".") for h in HEAVY))
-    assert not loaded, loaded
+    assert not heavy(dev, HEAVY)
+
+
+def heavy(loaded: set[str], names: tuple[str, ...]) -> list[str]:
+    """Which of these packages and modules were loaded."""
+    return sorted(m for m in loaded if any(m == n or m.startswith(n + ".") for n in names))
+
+
+NOT_FOR_TWINS = (
+    "aiohttp", "typing_extensions", "lab", "chains.peercoin", "consensus.ethash", "consensus.ethash_bitcoin", "consensus.stake",
+    "ledger.utxo.peercoin", "node.staking", "node.rpc.stake_methods", "py_ecc", "ckzg", "eth_abi", "eth_utils",
+    "ecdsa", "hypothesis", "tests",
+)  # fmt: skip
+"""What the default chain does not need before somebody asks for it: other engines, the framework behind unusual requests."""
+
+
+def test_what_dev_loads_before_it_is_asked_for_anything(place: Place) -> None:
+    dev = imported(
+        place, "dev", "--port", "0", "--bitcoin-rpc-port", "0", "--ethereum-rpc-port", "0", stop_after="height 1, tip"
+    )
+    assert {"node.half_node", "node.rpc.ethereum_catalogue"} <= dev
+    assert not heavy(dev, NOT_FOR_TWINS)
 
 
 def test_no_key_and_no_passphrase_in_any_log_or_file(place: Place) -> None:
