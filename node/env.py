@@ -19,6 +19,7 @@ from random import Random, SystemRandom
 from typing import Any, TypeVar
 
 from primitives.env import Disk, OnConnection, Streams
+from storage.readers import brief
 
 T = TypeVar("T")
 
@@ -190,8 +191,8 @@ class RealEnv:
         return self._chain.submit(work).result()
 
     async def on_reader(self, work: Callable[[], T]) -> T:
-        """Run on one of the reader threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, within(work))
+        """Run on one of the reader threads; the store's snapshots are not for long there, unless the work is `lasting`."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, within(brief(work)))
 
     async def on_worker(self, work: Callable[[], T]) -> T:
         """Run on a thread of the pool for long work."""

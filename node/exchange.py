@@ -51,6 +51,7 @@ from p2p.peer import Kind, Peer
 from primitives.chain import Entry, Format
 from primitives.env import Env
 from primitives.errors import ChainError, DecodeError, Refused
+from storage.readers import SlowRead
 
 log = logging.getLogger("chainyard.net")
 
@@ -253,7 +254,11 @@ class Exchange:
         peer.later(serve, weight)
 
     async def _step(self, peer: Peer, step: Step) -> None:
-        message = await self.env.on_reader(step)
+        try:
+            message = await self.env.on_reader(step)
+        except SlowRead as e:
+            log.warning("peer %d: what it asked for is not answered: %s", peer.id, e)
+            return
         if message is not None:
             peer.send(message)
 

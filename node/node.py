@@ -143,6 +143,7 @@ class Node:
         """Once a second: blocks that the clock has reached, and commits that a store holds."""
         while not self.stopping.is_set():
             await asyncio.sleep(1)
+            self.store.tick()
             if isinstance(self.store, Deferred) and self.store.holds:
                 await self.on_chain(self.store.settle)
             if self.chain.waiting:

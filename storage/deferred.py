@@ -166,6 +166,10 @@ class Deferred:
             self._held.join(own)
             self._bytes += sum([len(key) + len(value or b"") for key, value in own.values.items()])
 
+    def tick(self) -> int:
+        """As the base."""
+        return self._base.tick()
+
     def size(self) -> int:
         """Bytes that the base takes, and of what waits to be written."""
         return self._base.size() + self._bytes

@@ -41,6 +41,10 @@ class Store(Protocol):
         """The one write transaction; committed when the block ends without an exception."""
         ...
 
+    def tick(self) -> int:
+        """A second has passed: cut off brief reads that last too long (readers.py); how many those are."""
+        ...
+
     def size(self) -> int:
         """Bytes that it takes on its disk, or in memory."""
         ...

@@ -20,6 +20,7 @@ from primitives.errors import SystemFault
 from storage.durability import Durability
 from storage.kv import KV
 from storage.layout import LONGEST_KEY, fit
+from storage.readers import Readers, SlowRead
 
 MAP_SIZE: Final = 1 << 40
 READERS: Final = 256
@@ -54,15 +55,25 @@ def _open_value(path: Path, key: bytes, stored: memoryview) -> bytes:
     return value
 
 
+def _refuse(key: bytes) -> Any:
+    raise SlowRead
+
+
 class LmdbView:
     """A snapshot of the store."""
 
-    __slots__ = ("_get", "_path", "_txn")
+    __slots__ = ("_get", "_is_cut", "_path", "_txn")
 
     def __init__(self, txn: Any, path: Path) -> None:
         self._txn = txn
         self._get: Callable[[bytes], Any] = txn.get
         self._path = path
+        self._is_cut = False
+
+    def cut(self) -> None:
+        """From now on every read raises SlowRead; the thread that reads gives the snapshot back."""
+        self._is_cut = True
+        self._get = _refuse
 
     def get(self, key: bytes) -> bytes | None:
         """The value under a key. Raises SystemFault where it is damaged."""
@@ -89,6 +100,8 @@ class LmdbView:
         low, most = prefix + start, 1
         while True:
             pairs: list[tuple[bytes, bytes]] = []
+            if self._is_cut:
+                raise SlowRead
             with self._txn.cursor() as cursor:
                 if cursor.set_range(low):
                     for stored_key, stored in cursor.iternext():
@@ -144,6 +157,7 @@ class LmdbStore:
         self.path = path
         self.durability = durability
         self._process = os.getpid()
+        self._readers = Readers()
         self._synced = durability is not Durability.NONE
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -173,11 +187,14 @@ class LmdbStore:
             txn = self._env.begin(buffers=True)
         except lmdb.Error as e:
             raise fault(self.path, e) from e
+        view = LmdbView(txn, self.path)
+        self._readers.enter(view)
         try:
-            yield LmdbView(txn, self.path)
+            yield view
         except lmdb.Error as e:
             raise fault(self.path, e) from e
         finally:
+            self._readers.leave(view)
             txn.abort()
 
     @contextmanager
@@ -209,6 +226,10 @@ class LmdbStore:
             self._env.sync(True)
         except (lmdb.Error, OSError) as e:
             raise fault(self.path, e) from e
+
+    def tick(self) -> int:
+        """A second has passed: brief reads that last too long are cut off (readers.py); how many those are."""
+        return self._readers.tick()
 
     def size(self) -> int:
         """Bytes that the store takes on the disk; the file has holes and may be longer."""

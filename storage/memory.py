@@ -114,6 +114,10 @@ class MemoryStore:
             with self._lock:
                 self._views.remove(view)
 
+    def tick(self) -> int:
+        """There are no pages to be had back from slow readers."""
+        return 0
+
     def size(self) -> int:
         """Bytes of all keys and values, uncommitted ones included."""
         return sum(len(key) + len(value) for key, value in list(self.data.items()))

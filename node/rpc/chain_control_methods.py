@@ -46,7 +46,7 @@ def precious_block(node: Node, blockhash: Hash) -> None:
     _order(node.chain.precious, blockhash)
 
 
-@rpc("verifychain", family="bitcoin", group="blockchain", cost="heavy")
+@rpc("verifychain", family="bitcoin", group="blockchain", cost="job")
 def verify_chain(at: Snapshot, checklevel: int = 3, nblocks: int = 6) -> bool:
     """Check stored blocks again: 0 read, 1 their form, 2 their undo, 3 disconnect them in memory, 4 connect them again.
 

@@ -26,6 +26,7 @@ from primitives.buffer import Reader, Writer
 from primitives.chain import Entry
 from primitives.errors import DecodeError
 from storage.layout import COIN
+from storage.readers import lasting
 
 
 @rpc("gettxout", family="bitcoin", group="blockchain")
@@ -76,7 +77,7 @@ async def scan_tx_out_set(node: Node, memory: Memory, action: str, scanobjects: 
         raise RpcError(MISC_ERROR, "scanobjects argument is required for the start action")
     scan = memory.scan = Scan()
     try:
-        return await node.env.on_reader(lambda: _scan(node, scanobjects, scan))
+        return await node.env.on_reader(lasting(lambda: _scan(node, scanobjects, scan)))
     finally:
         memory.scan = None
 

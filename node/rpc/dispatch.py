@@ -27,6 +27,7 @@ from node.rpc.params import DECIMALS
 from node.rpc.registry import Method, Registry, injected
 from primitives.env import Env
 from primitives.errors import SystemFault
+from storage.readers import lasting
 
 log = logging.getLogger("chainyard.rpc")
 
@@ -132,7 +133,9 @@ class Dispatcher:
 
             if method.cost == "light":
                 return work()
-            return await (self.env.on_reader(work) if method.cost == "heavy" else self.env.on_chain(self.as_job(work)))
+            if method.cost == "write":
+                return await self.env.on_chain(self.as_job(work))
+            return await self.env.on_reader(lasting(work) if method.cost == "job" else work)
         except RpcError:
             raise
         except Exception as e:

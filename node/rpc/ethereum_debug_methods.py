@@ -174,7 +174,7 @@ def replay(
     return found
 
 
-@rpc("debug_traceTransaction", "ethereum", "debug", cost="heavy")
+@rpc("debug_traceTransaction", "ethereum", "debug", cost="job")
 def trace_transaction(at: Snapshot, allowance: Allowance, hash: Digest, options: Options = PLAIN) -> Any:
     """Run a mined transaction again and tell each step, or what a tracer (callTracer, prestateTracer, 4byteTracer) finds."""
     found = find_mined(at, hash)
@@ -183,7 +183,7 @@ def trace_transaction(at: Snapshot, allowance: Allowance, hash: Digest, options:
     return replay(at, found.block, found.index, options, allowance)[0]["result"]
 
 
-@rpc("debug_traceBlockByNumber", "ethereum", "debug", cost="heavy")
+@rpc("debug_traceBlockByNumber", "ethereum", "debug", cost="job")
 def trace_by_number(at: Snapshot, allowance: Allowance, block: BlockNumber, options: Options = PLAIN) -> list[Json]:
     """Trace all transactions of a block."""
     found = block_at(at, block)
@@ -192,7 +192,7 @@ def trace_by_number(at: Snapshot, allowance: Allowance, block: BlockNumber, opti
     return replay(at, found, None, options, allowance)
 
 
-@rpc("debug_traceBlockByHash", "ethereum", "debug", cost="heavy")
+@rpc("debug_traceBlockByHash", "ethereum", "debug", cost="job")
 def trace_by_hash(at: Snapshot, allowance: Allowance, hash: Digest, options: Options = PLAIN) -> list[Json]:
     """Trace all transactions of a block."""
     found = block_at(at, BlockRef(hash=hash))
@@ -201,7 +201,7 @@ def trace_by_hash(at: Snapshot, allowance: Allowance, hash: Digest, options: Opt
     return replay(at, found, None, options, allowance)
 
 
-@rpc("debug_traceCall", "ethereum", "debug", cost="heavy")
+@rpc("debug_traceCall", "ethereum", "debug", cost="job")
 def trace_call(
     at: Snapshot, allowance: Allowance, transaction: CallParam, block: Block = LATEST, options: Options = PLAIN
 ) -> Any:

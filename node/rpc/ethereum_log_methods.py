@@ -17,7 +17,7 @@ MOST_SUBSCRIPTIONS = 100
 """Of one connection."""
 
 
-@rpc("eth_getLogs", "ethereum", "eth", cost="heavy")
+@rpc("eth_getLogs", "ethereum", "eth", cost="job")
 def get_logs(at: Snapshot, filter: Logs) -> list[Json]:
     """Logs of a range of blocks, or of one, by address and topics."""
     return find_logs(at, filter)

@@ -127,7 +127,7 @@ def account_info(at: Snapshot, address: Address, block: Block = LATEST) -> Json:
     }
 
 
-@rpc("eth_call", "ethereum", "eth", cost="heavy")
+@rpc("eth_call", "ethereum", "eth", cost="job")
 def call(
     at: Snapshot,
     allowance: Allowance,
@@ -140,7 +140,7 @@ def call(
     return hexed(returned(run_call(transaction, scene_at(at, block, overrides, blockOverrides, allowance)).result))
 
 
-@rpc("eth_estimateGas", "ethereum", "eth", cost="heavy")
+@rpc("eth_estimateGas", "ethereum", "eth", cost="job")
 def estimate_gas(
     at: Snapshot,
     allowance: Allowance,
@@ -153,7 +153,7 @@ def estimate_gas(
     return hex(estimate(transaction, scene_at(at, block, overrides, blockOverrides, allowance)))
 
 
-@rpc("eth_createAccessList", "ethereum", "eth", cost="heavy")
+@rpc("eth_createAccessList", "ethereum", "eth", cost="job")
 def create_access_list(
     at: Snapshot,
     allowance: Allowance,
@@ -169,7 +169,7 @@ def create_access_list(
     return answer
 
 
-@rpc("eth_simulateV1", "ethereum", "eth", cost="heavy")
+@rpc("eth_simulateV1", "ethereum", "eth", cost="job")
 def simulate(at: Snapshot, allowance: Allowance, plan: PlanParam, block: Block = LATEST) -> list[Json]:
     """Blocks of calls on top of a block, with overrides; nothing is kept."""
     return Simulation(at, block, plan, allowance).run()

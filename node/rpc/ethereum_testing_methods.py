@@ -66,7 +66,7 @@ def raw_transactions(value: Any, name: str) -> list[EthereumTransaction]:
     return [decode_network_transaction(data(raw, "transaction")) for raw in value]
 
 
-@rpc("testing_buildBlockV1", "ethereum", "testing", cost="heavy")
+@rpc("testing_buildBlockV1", "ethereum", "testing", cost="job")
 def build_block(
     at: Snapshot,
     parent: Digest,

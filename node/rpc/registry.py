@@ -18,7 +18,7 @@ from node.rpc.errors import INVALID_PARAMETER, METHOD_NOT_FOUND, MISC_ERROR, TYP
 from node.rpc.params import WrongType, coerce
 from primitives.lazy import lazy
 
-Cost = Literal["light", "heavy", "write"]
+Cost = Literal["light", "heavy", "job", "write"]
 _NONE = inspect.Parameter.empty
 
 

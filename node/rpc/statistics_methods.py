@@ -195,7 +195,7 @@ def count_up_to(at: Snapshot, memory: Memory, height: int) -> int:
     return total
 
 
-@rpc("gettxoutsetinfo", family="bitcoin", group="blockchain", cost="heavy")
+@rpc("gettxoutsetinfo", family="bitcoin", group="blockchain", cost="job")
 def get_tx_out_set_info(
     at: Snapshot, hash_type: str = "hash_serialized_3", hash_or_height: Any = None, use_index: bool = True
 ) -> dict[str, Any]:
