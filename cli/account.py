@@ -81,7 +81,7 @@ def _make(
 
 
 def _passphrase(from_stdin: bool, no_encrypt: bool) -> str:
-    return "" if no_encrypt else ask("Passphrase (empty: none)", from_stdin, confirm=not from_stdin)
+    return "" if no_encrypt else ask("New passphrase for the wallet (empty: none)", from_stdin, confirm=not from_stdin)
 
 
 def _made(result: dict[str, Any]) -> str:
@@ -315,13 +315,13 @@ _SURE = click.option("--yes", "-y", "sure", is_flag=True, help="Do not ask.")
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="The files of a blob transaction, which the wallet does not keep.",
 )
-@click.option("--cell-proofs", is_flag=True, help="Proofs for every cell (EIP-7594).")
+@click.option("--cell-proofs/--blob-proofs", default=None, help="Which proofs blobs bring (the server is asked).")
 @_SURE
 @stdin_option
 @wallet_options
-def replace(tx_hash: str, blob_files: tuple[Path, ...], cell_proofs: bool, **given: Any) -> None:
+def replace(tx_hash: str, blob_files: tuple[Path, ...], cell_proofs: bool | None, **given: Any) -> None:
     """Send a transaction that waits again, with fees high enough to take its place."""
-    _replace(tx_hash, False, given, read_sidecar(blob_files, cell_proofs))
+    _replace(tx_hash, False, given, read_sidecar(blob_files, cell_proofs, given["url"]))
 
 
 @account.command("cancel")

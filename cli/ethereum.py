@@ -290,7 +290,7 @@ def send_asked(what: str, call: Call, given: dict[str, Any], entries: tuple[Entr
         lines = [
             f"  {what}",
             f"  from {plan['from']} on chain {plan['chain_id']}",
-            f"  value {ether(call.value)}, fee at most {ether(cost)} (gas {gas:,})",
+            f"  {f'value {ether(call.value)}, ' if call.value else ''}fee at most {ether(cost)} (gas {gas:,})",
         ]
         if call.blob_hashes:
             lines.append(f"  {len(call.blob_hashes)} blob(s), at most {ether(fees.blob_fee_cap)} a unit of blob gas")
@@ -391,4 +391,5 @@ def sent_text(found: dict[str, Any]) -> str:
         lines.append("not mined yet")
     if "contract" in found:
         lines.append(f"contract {found['contract']}")
-    return "\n".join([*lines, *(f"  {event_text(one)}" for one in found.get("events", ()))])
+    events = ({name: value for name, value in one.items() if name != "block"} for one in found.get("events", ()))
+    return "\n".join([*lines, *(f"  {event_text(one)}" for one in events)])

@@ -101,6 +101,20 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def fitted(rows: Sequence[dict[str, Any]], columns: Sequence[str], long: str) -> str:
+    """Rows as aligned columns, the hashes of one column cut where a terminal is too narrow for them; files get them whole."""
+    text = table(rows, columns)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else len(text)
+    if max(map(len, text.splitlines())) <= width:
+        return text
+    return table([{**row, long: _cut(str(row[long]))} for row in rows], columns)
+
+
+def _cut(text: str) -> str:
+    digits, colon, rest = text.partition(":")
+    return f"{digits[:12]}\u2026{colon}{rest}"
+
+
 def json_option(command: Any) -> Any:
     """Give a command `--json`; `emit` and errors look at it."""
     return click.option("--json", "as_json", is_flag=True, expose_value=False, help="Print JSON.")(command)

@@ -17,6 +17,7 @@ from cli.wallet import wallet_options
 
 HIGH_RATE = 1_000
 """Satoshi per virtual byte: more is a mistake, unless --allow-high-fee says otherwise."""
+_FEWEST_DIGITS = 6
 _FEW = 50
 """So many coins are looked up one by one."""
 
@@ -119,7 +120,8 @@ def confirm(question: str, sure: bool, undone: str = "nothing was sent") -> None
 def described(plan: dict[str, Any]) -> str:
     """A plan for people."""
     lines = [f"  to {one['address']}  {shown(one['amount'])}" for one in plan["outputs"]]
-    lines.append(f"  fee {shown(plan['fee'])} ({rate(plan['fee_rate'])}, {plan['vsize']} vB, {plan['inputs']} coins)")
+    size = f"{plan['vsize']} vB, {plan['inputs']} coin{'s' if plan['inputs'] > 1 else ''}"
+    lines.append(f"  fee {shown(plan['fee'])} ({rate(plan['fee_rate'])}, {size})")
     if plan.get("change"):
         lines.append(f"  change {shown(plan['change'])}")
     lines.append(f"  in all {shown(plan['total'])}")
@@ -156,3 +158,16 @@ def pairs_of(payments: tuple[str, ...]) -> list[tuple[str, str]]:
     for text in payments[1::2]:
         check_amount(text)
     return list(zip(payments[::2], payments[1::2], strict=True))
+
+
+def whole_id(client: Any, text: str) -> str:
+    """The id of the wallet's unmined transaction that begins so; a whole id stays as it is. Raises CliError."""
+    if len(text) >= 64:
+        return text
+    begin = text.rstrip("\u2026.").lower()
+    rows = call(client, "listsinceblock")["transactions"] if len(begin) >= _FEWEST_DIGITS else []
+    found = sorted({row["txid"] for row in rows if row["txid"].startswith(begin)})
+    if len(found) != 1:
+        why = "begins several transactions" if found else "begins no unmined transaction of this wallet"
+        raise CliError(f"{text!r} {why}", USAGE, "`chainyard wallet history` shows them")
+    return str(found[0])

@@ -15,6 +15,7 @@ import click
 from cli.ethereum import explained, open_client, parse_account
 from cli.output import USAGE, CliError
 from node.ethereum_client import call_object
+from node.rpc.errors import RpcError
 from primitives.ethereum_fields import as_bytes, as_list, as_number, number
 from primitives.ethereum_tx import AccessList, Authorization, BlobSidecar
 from primitives.rlp import decode, encode
@@ -30,7 +31,7 @@ def kind_options(command: Any) -> Any:
     options = (
         click.option("--access-list", default=None, metavar="FILE", help="JSON of what is touched (EIP-2930); `auto`: ask."),
         click.option("--blob", "blob_files", multiple=True, type=_FILE, help="Send the bytes of this file in blobs (EIP-4844)."),
-        click.option("--cell-proofs", is_flag=True, help="Proofs for every cell, as chains from Osaka on want them (EIP-7594)."),
+        click.option("--cell-proofs/--blob-proofs", default=None, help="Which proofs blobs bring (the server is asked)."),
         click.option("--max-blob-fee", default=None, metavar="AMOUNT", help="Most to pay for a unit of blob gas."),
         click.option("--delegate", "delegate_to", metavar="CONTRACT", help="Run this code as the sender's own (EIP-7702), or `none`."),
         click.option("--authorization", "authorizations", multiple=True, metavar="HEX", help="From `account authorize`."),
@@ -51,7 +52,7 @@ def enriched(call: Call, given: dict[str, Any]) -> Call:
     if given["authorizations"]:
         call = replace(call, authorizations=tuple(_authorization(text) for text in given["authorizations"]))
     if given["blob_files"]:
-        sidecar, hashes = _sidecar(given["blob_files"], given["cell_proofs"])
+        sidecar, hashes = _sidecar(given["blob_files"], wants_cells(given["cell_proofs"], given["url"]))
         call = replace(call, sidecar=sidecar, blob_hashes=hashes)
     if given["access_list"] == "auto":
         with explained():
@@ -63,9 +64,20 @@ def enriched(call: Call, given: dict[str, Any]) -> Call:
     return call
 
 
-def read_sidecar(paths: tuple[Path, ...], cells: bool) -> BlobSidecar | None:
+def wants_cells(said: bool | None, url: str | None) -> bool:
+    """Whether blobs bring a proof for every cell, as chains want from Osaka on: known by a precompile that came with it (EIP-7910)."""
+    if said is not None:
+        return said
+    with explained():
+        try:
+            return "P256VERIFY" in open_client(url).call("eth_config")["current"]["precompiles"]
+        except (RpcError, KeyError, TypeError):
+            return False
+
+
+def read_sidecar(paths: tuple[Path, ...], cells: bool | None, url: str | None) -> BlobSidecar | None:
     """The blobs of files, none where there is no file. Raises CliError."""
-    return _sidecar(paths, cells)[0] if paths else None
+    return _sidecar(paths, wants_cells(cells, url))[0] if paths else None
 
 
 def _sidecar(paths: tuple[Path, ...], cells: bool) -> tuple[BlobSidecar, tuple[bytes, ...]]:

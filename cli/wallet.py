@@ -90,7 +90,8 @@ def _new_passphrase(encrypt: bool | None, from_stdin: bool) -> str:
     """The passphrase for a new wallet, empty for none."""
     if encrypt is False or (encrypt is None and not from_stdin and not sys.stdin.isatty()):
         return ""
-    text = ask("Passphrase (empty: none)" if encrypt is None else "Passphrase", from_stdin, confirm=not from_stdin)
+    what = "New passphrase for the wallet"
+    text = ask(f"{what} (empty: none)" if encrypt is None else what, from_stdin, confirm=not from_stdin)
     if encrypt and not text:
         raise CliError("the passphrase is empty", USAGE)
     return text

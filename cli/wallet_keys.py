@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from cli.amounts import shown
 from cli.output import USAGE, VALIDATION, CliError, call, emit, table
 from cli.secrets import ask, stdin_option, unlocked
 from cli.wallet import client_of, wallet_options
@@ -30,11 +31,15 @@ def address_(label: str, kind: str | None, change: bool, every: bool, **node: An
     client = client_of(node)
     if every:
         rows = call(client, "listreceivedbyaddress", 0, True)
-        emit(rows, lambda r: table(r, ("address", "label", "amount", "confirmations")) if r else "none yet")
+        emit(rows, lambda r: table([_given(one) for one in r], ("address", "label", "received")) if r else "none yet")
         return
     given = [] if kind is None else [kind]
     found = call(client, "getrawchangeaddress", *given) if change else call(client, "getnewaddress", label, *given)
     emit({"address": found, "label": label}, lambda r: str(r["address"]))
+
+
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "received": shown(row["amount"]) if row["txids"] else "not used yet"}
 
 
 @click.command("label")

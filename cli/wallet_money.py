@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cli.amounts import coins, parse_amount, rate, sat_of, shown
-from cli.output import USAGE, CliError, call, emit, table
+from cli.output import USAGE, CliError, call, emit, fitted
 from cli.payments import (
     HIGH_RATE,
     ask_to_send,
@@ -25,6 +25,7 @@ from cli.payments import (
     point_of,
     spending_options,
     value_of,
+    whole_id,
 )
 from cli.secrets import unlocked
 from cli.wallet import client_of, wallet_options
@@ -46,22 +47,34 @@ def balance_(**node: Any) -> None:
 def history_(count: int, label: str, **node: Any) -> None:
     """The last payments in and out, oldest first."""
     rows = call(client_of(node), "listtransactions", label, count)
-    columns = ("time", "category", "amount", "fee", "state", "to", "txid")
-    emit(rows, lambda r: table([_movement(one) for one in r], columns) if r else "nothing yet")
+    columns = ("time (UTC)", "what", "amount", "fee", "state", "to", "txid")
+    emit(rows, lambda r: fitted([_movement(one) for one in r], columns, "txid") if r else "nothing yet")
 
 
 def _movement(row: dict[str, Any]) -> dict[str, Any]:
     time = datetime.datetime.fromtimestamp(row["time"], datetime.UTC).strftime("%Y-%m-%d %H:%M")
     name = row.get("label") or row.get("address", "")
     fee = shown(-row["fee"]) if "fee" in row else ""
-    return {**row, "time": time, "amount": shown(row["amount"]), "fee": fee, "state": _state(row), "to": name}
+    what = _WHAT.get(row["category"], "reward")
+    return {
+        **row,
+        "time (UTC)": time,
+        "what": what,
+        "amount": shown(row["amount"]),
+        "fee": fee,
+        "state": _state(row),
+        "to": name,
+    }
+
+
+_WHAT = {"send": "sent", "receive": "received"}
 
 
 def _state(row: dict[str, Any]) -> str:
     """What became of a payment, in a word or two."""
     depth = row["confirmations"]
     if depth > 0:
-        return "immature" if row["category"] == "immature" else f"{depth} conf"
+        return "immature" if row["category"] == "immature" else f"{depth} block{'s' if depth > 1 else ''}"
     if row.get("abandoned"):
         return "given up"
     if depth < 0 or row.get("replaced_by_txid") or row.get("mempoolconflicts"):
@@ -86,10 +99,23 @@ def coins_(min_depth: int, to_lock: tuple[str, ...], to_unlock: tuple[str, ...],
     found = [{**row, "locked": False} for row in rows] + [{**row, "locked": True} for row in locked]
 
     def show(found: list[dict[str, Any]]) -> str:
-        lines = [{**r, "coin": f"{r['txid']}:{r['vout']}", "safe": r.get("safe", "")} for r in found]
-        return table(lines, ("coin", "amount", "confirmations", "address", "safe", "locked")) if lines else "no coins"
+        lines = [_coin(row) for row in found]
+        return fitted(lines, ("amount", "blocks", "on", "note", "coin"), "coin") if lines else "no coins"
 
     emit(found, show)
+
+
+def _coin(row: dict[str, Any]) -> dict[str, Any]:
+    note = "locked" if row["locked"] else "" if row["safe"] else "not safe: unmined, and from others"
+    amount = shown(row["amount"]) if "amount" in row else ""
+    on = row.get("label") or row.get("address", "")
+    return {
+        "amount": amount,
+        "blocks": row.get("confirmations", ""),
+        "on": on,
+        "note": note,
+        "coin": f"{row['txid']}:{row['vout']}",
+    }
 
 
 @click.command("send")
@@ -212,9 +238,11 @@ def bump_(
     from_stdin: bool,
     **node: Any,
 ) -> None:
-    """Speed up an unmined payment: replace it by one with a higher fee, or with --cpfp spend it by one that pays for both."""
-    client = client_of(node)
+    """Speed up an unmined payment, TXID or how it begins: replace it by one with a higher fee, or with --cpfp spend it by one
+    that pays for both."""
     options = fee_options(fee_rate, target)
+    client = client_of(node)
+    txid = whole_id(client, txid)
     if fee_rate is not None and float(options["fee_rate"]) > HIGH_RATE and not allow_high_fee:
         raise CliError(f"{rate(fee_rate)} looks like a mistake", USAGE, "lower --fee-rate, or say --allow-high-fee")
     (_child if cpfp else _replacement)(client, txid, options, allow_high_fee, dry_run, sure, from_stdin)
