@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,44 +167,36 @@ class Testnet:
 
     def start(self, extra: Sequence[str] = (), only: Sequence[str] = ()) -> None:
         """Start the nodes that do not run, together, and wait until all answer. Raises NetError with a node's last words."""
-        started = []
+        places, orders = [], []
         for at, member in enumerate(self.members):
             if member.running or (only and member.name not in only):
                 continue
             self._clients.pop(member.name, None)
             peers = [f"--addnode=127.0.0.1:{m.port}" for m in self.members[:at]]
-            command = [sys.executable, "-m", "cli.main", "node", "--chain", self.chain, "--datadir", member.folder]
-            command += ["--port", str(member.port), "--bitcoin-rpc-port", str(member.bitcoin_rpc_port)]
-            command += ["--ethereum-rpc-port", str(member.ethereum_rpc_port)]
-            command += ["--name", member.name, "--quiet", *peers, *extra]
+            arguments = ["node", "--chain", self.chain, "--datadir", member.folder]
+            arguments += ["--port", str(member.port), "--bitcoin-rpc-port", str(member.bitcoin_rpc_port)]
+            arguments += ["--ethereum-rpc-port", str(member.ethereum_rpc_port)]
+            arguments += ["--name", member.name, "--quiet", *peers, *extra]
             Path(member.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-            with (Path(member.folder) / "stderr.log").open("wb") as errors:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                    start_new_session=True,
-                    cwd=_HERE,
-                    env=_environment(),
-                )
-            self.members[at] = replace(member, pid=process.pid)
-            started.append((process, self.members[at]))
+            places.append(at)
+            orders.append({"arguments": arguments, "errors": str(Path(member.folder) / "stderr.log")})
+        together = len(orders) > 1 and sys.platform == "linux"  # elsewhere a fork may not be safe
+        for at, pid in zip(places, _forked(self.chain, orders) if together else _spawned(orders), strict=True):
+            self.members[at] = replace(self.members[at], pid=pid)
         self.save()
-        for process, member in started:
-            self._await_start(process, member)
-        names = {member.name for _, member in started}
+        started = [self.members[at] for at in places]
+        for member in started:
+            self._await_start(member)
+        names = {member.name for member in started}
         for line in self.links:
             if line.source in names:
                 self._draw(line)
 
-    def _await_start(self, process: subprocess.Popen[bytes], member: Member) -> None:
+    def _await_start(self, member: Member) -> None:
         def answers() -> bool:
-            if process.poll() is not None:
+            if not _reaped(member):
                 words = (Path(member.folder) / "stderr.log").read_text(errors="replace").strip().splitlines()
-                raise NetError(
-                    f"{member.name} stopped at its start: {words[-1] if words else f'exit code {process.returncode}'}"
-                )
+                raise NetError(f"{member.name} stopped at its start: {words[-1] if words else 'it said nothing'}")
             try:
                 self.client(member).call("getblockcount")
             except NoConnection:
@@ -382,6 +374,37 @@ def _environment() -> dict[str, str]:
     """This process's, without what would lead a node to other packages of the same names."""
     kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "PYTHONSAFEPATH")}
     return {**kept, "PYTHONPATH": str(_HERE)}
+
+
+def _spawned(orders: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Start each node as a program of its own."""
+    pids = []
+    for order in orders:
+        with Path(order["errors"]).open("wb") as errors:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "cli.main", *order["arguments"]],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+                cwd=_HERE,
+                env=_environment(),
+            )
+        pids.append(process.pid)
+    return pids
+
+
+def _forked(chain: str, orders: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Start them by one program that loads the code once (cli/nursery.py). Raises NetError."""
+    told = json.dumps({"chain": chain, "orders": list(orders)})
+    found = subprocess.run(
+        [sys.executable, "-m", "cli.nursery"],
+        input=told, capture_output=True, text=True, cwd=_HERE, env=_environment(), start_new_session=True, check=False,
+    )  # fmt: skip
+    if found.returncode:
+        raise NetError(f"the nodes cannot be started: {(found.stderr.strip().splitlines() or ['it said nothing'])[-1]}")
+    pids: list[int] = json.loads(found.stdout)
+    return pids
 
 
 def _reaped(member: Member) -> bool:
