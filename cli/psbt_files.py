@@ -121,7 +121,7 @@ def described(psbt: Psbt, style: AddressStyle) -> str:
         coin = "unknown coin" if spent is None else f"{shown(coins(spent.value))} of {_owner(spent.script, style)}"
         lines.append(f"  spends {name}  {coin}")
     for o in psbt.outputs:
-        own = "  (keys are named: perhaps change)" if o.origins or o.tap_origins else ""
+        own = "  (perhaps change: its keys are named)" if o.origins or o.tap_origins else ""
         lines.append(f"  pays   {shown(coins(o.value))} to {_owner(o.script, style)}{own}")
     return "\n".join([*lines, *(f"  {line}" for line in progress(psbt))])
 

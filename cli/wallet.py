@@ -110,7 +110,9 @@ def _words(client: Any, passphrase: str) -> str:
 
 def _created(result: dict[str, Any]) -> str:
     lines = [f"wallet {result['name'] or '(default)'} created{', encrypted' if result['encrypted'] else ''}"]
-    if "mnemonic" in result:
+    if "mnemonic" not in result:
+        lines.append("it has no keys yet: `chainyard wallet import` takes descriptors and keys in")
+    else:
         words = result["mnemonic"].split()
         lines += ["", "WRITE THESE WORDS DOWN, in this order. They are shown once; whoever has them has the money.", ""]
         for at in range(0, len(words), 4):

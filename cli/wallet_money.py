@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from cli.amounts import coins, parse_amount, rate, sat_of, shown
-from cli.output import USAGE, CliError, call, emit, fitted
+from cli.output import USAGE, CliError, call, emit, fitted, wants_json
 from cli.payments import (
     HIGH_RATE,
     ask_to_send,
@@ -35,8 +35,10 @@ from cli.wallet import client_of, wallet_options
 @wallet_options
 def balance_(**node: Any) -> None:
     """What can be spent, what is not mined yet, and rewards that have to wait."""
-    found = call(client_of(node), "getbalances")["mine"]
-    rows = (("spendable", "trusted"), ("pending", "untrusted_pending"), ("immature", "immature"))
+    client = client_of(node)
+    found = call(client, "getbalances")["mine"]
+    able = wants_json() or call(client, "getwalletinfo")["private_keys_enabled"]
+    rows = (("spendable" if able else "watched", "trusted"), ("pending", "untrusted_pending"), ("immature", "immature"))
     emit(found, lambda r: "\n".join(f"{name:<10} {shown(r[key])}" for name, key in rows))
 
 
