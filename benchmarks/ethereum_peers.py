@@ -1,6 +1,7 @@
 """Local chains of other tools for the benchmarks: Anvil, Hardhat, Ganache as processes on one core, eth-tester in a process of its own.
 
-Each is optional: one that is not installed (in CHAINYARD_TOOLS, as the scenarios do) is named, and left out. It measures nothing.
+Each is optional: one that is not in CHAINYARD_TOOLS is named and left out (`python -m tests.scenarios.ethereum.tools` installs them).
+It measures nothing.
 """
 
 from __future__ import annotations

@@ -35,6 +35,9 @@ HARDHAT = {"hardhat": "2.29.1", "@nomicfoundation/hardhat-ethers": "3.1.3", "eth
 """Hardhat 3 wants a newer Node than most machines have; both speak to a remote network alike."""
 WEB3, WEB3_BEFORE = "8.0.0", "7.16.0"
 VYPER, TRIE = "0.4.3", "4.0.0"
+PEERS = {"ganache": "7.9.2", "@foundry-rs/anvil": "1.7.1"}
+ETHASH, ETH_TESTER = "1.1.0", ("0.14.0b1", "py-evm==0.12.1b1", "eth-hash[pycryptodome]")
+"""What the benchmarks are measured beside."""
 
 
 def npm_folder(name: str = "npm", packages: dict[str, str] = NPM) -> Path:
@@ -177,3 +180,27 @@ def check_report(text: str, least: int) -> None:
     wrong = [line for line in lines if not line.endswith(": ok")]
     assert not wrong, "\n".join(wrong)
     assert len(lines) >= least, text
+
+
+def install() -> None:
+    """All that scenarios and benchmarks can use, ahead of them; what cannot be installed is named."""
+    for what in (
+        npm_folder,
+        lambda: npm_folder("npm-older", OLDER),
+        lambda: npm_folder("npm-hardhat", HARDHAT),
+        lambda: npm_folder("npm-peers", PEERS),
+        web3_python,
+        lambda: venv_python("web3", WEB3_BEFORE),
+        lambda: venv_python("vyper", VYPER),
+        lambda: venv_python("trie", TRIE, "eth-hash[pycryptodome]"),
+        lambda: venv_python("ethash", ETHASH),
+        lambda: venv_python("eth-tester", *ETH_TESTER),
+    ):
+        try:
+            print(what(), flush=True)
+        except pytest.skip.Exception as e:
+            print(e.msg, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    install()
