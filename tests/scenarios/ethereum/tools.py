@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,7 +186,7 @@ def check_report(text: str, least: int) -> None:
 
 def install() -> None:
     """All that scenarios and benchmarks can use, ahead of them; what cannot be installed is named."""
-    for what in (
+    steps: tuple[Callable[[], Path], ...] = (
         npm_folder,
         lambda: npm_folder("npm-older", OLDER),
         lambda: npm_folder("npm-hardhat", HARDHAT),
@@ -197,9 +197,10 @@ def install() -> None:
         lambda: venv_python("trie", TRIE, "eth-hash[pycryptodome]"),
         lambda: venv_python("ethash", ETHASH),
         lambda: venv_python("eth-tester", *ETH_TESTER),
-    ):
+    )
+    for step in steps:
         try:
-            print(what(), flush=True)
+            print(step(), flush=True)
         except pytest.skip.Exception as e:
             print(e.msg, file=sys.stderr)
 
