@@ -214,24 +214,39 @@ def import_(keystore: Path | None, **given: Any) -> None:
 
 
 @account.command("export")
-@click.argument("address")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.argument("address", default="")
+@click.option("--out", type=click.Path(path_type=Path), default=None, help="The new file to write, closed to others.")
+@click.option("--raw", is_flag=True, help="The bare key, not a keystore.")
+@click.option("--words", "words", is_flag=True, help="The words of the wallet, which are the keys of all its accounts.")
 @stdin_option
 @wallet_options
-def export(address: str, out: Path, from_stdin: bool, name: str, chain_id: int | None, url: str | None) -> None:
-    """Write the key of an account to a keystore file (v3) under a passphrase of its own."""
-    if out.exists():
+def export(address: str, out: Path | None, raw: bool, words: bool, from_stdin: bool, **given: Any) -> None:
+    """Write the key of an account to a keystore file (v3) under a passphrase of its own; or show it bare, or the wallet's words."""
+    if bool(address) == words or (raw and words):
+        raise CliError("say an ADDRESS, or --words", USAGE)
+    if out is None and not raw and not words:
+        raise CliError("a keystore goes to a file", USAGE, "say --out FILE")
+    if out is not None and out.exists():
         raise CliError(f"{out} is there already", USAGE)
-    source = _source(url, chain_id)
-    with explained(), opened(name, source.chain_id(), source, from_stdin) as wallet:
+    source = _source(given["url"], given["chain_id"])
+    with explained(), opened(given["name"], source.chain_id(), source, from_stdin) as wallet:
         wallet.unlock()
-        passphrase = ask("Passphrase for the file", from_stdin, confirm=not from_stdin)
-        if not passphrase:
-            raise CliError("the passphrase is empty", USAGE)
-        env = wallet.state.env
-        text = wallet.accounts.export_keystore(wallet.pick(parse_account(address)), passphrase, env.random)
-        env.disk.write(out.resolve(), text.encode())
-    emit({"file": str(out)}, lambda r: f"written to {r['file']}")
+        if words:
+            text = keyring.export_phrase(wallet.state)
+        elif raw:
+            text = hexed(wallet.accounts.secret_of(wallet.pick(parse_account(address))))
+        else:
+            passphrase = ask("Passphrase for the file", from_stdin, confirm=not from_stdin)
+            if not passphrase:
+                raise CliError("the passphrase is empty", USAGE)
+            random = wallet.state.env.random
+            text = wallet.accounts.export_keystore(wallet.pick(parse_account(address)), passphrase, random)
+        if out is not None:
+            wallet.state.env.disk.write(out.resolve(), text.encode())
+            emit({"file": str(out)}, lambda r: f"written to {r['file']}")
+            return
+    click.echo("Whoever sees what follows can take the money.", err=True)
+    emit({"mnemonic" if words else "key": text}, lambda _: text)
 
 
 # -- sent ------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from cli.output import USAGE, CliError, call, connect, emit, node_options, table
 from cli.secrets import ask, stdin_option, unlocked
 
 ELSEWHERE = {
-    "balance": "wallet_money", "history": "wallet_money", "coins": "wallet_money", "send": "wallet_money", "sweep": "wallet_money",
+    "balance": "wallet_money", "history": "wallet_money", "coins": "wallet_money", "send": "wallet_money", "sweep": "wallet_sweep",
     "bump": "wallet_money", "address": "wallet_keys", "label": "wallet_keys", "sign": "wallet_keys", "verify": "wallet_keys",
     "export": "wallet_keys", "import": "wallet_keys", "psbt": "wallet_psbt", "stake": "stake", "deposit": "move",
     "exit": "move", "moves": "move",

@@ -1,4 +1,4 @@
-"""`chainyard wallet balance|history|coins|send|sweep|bump`: what there is and what happened.
+"""`chainyard wallet balance|history|coins|send|bump`: what there is and what happened.
 
 Payments are shown before they are made.
 """
@@ -126,6 +126,10 @@ def _coin(row: dict[str, Any]) -> dict[str, Any]:
 @click.option("--coin", "chosen", multiple=True, metavar="TXID:VOUT", help="Spend this coin, and no others.")
 @click.option("--no-replace", is_flag=True, help="Do not allow a later `bump`.")
 @click.option("--label", default=None, help="Remember the address (of a single payment) by this name.")
+@click.option(
+    "--locktime", type=click.IntRange(0, 0xFFFFFFFF), default=None, help="Not to be mined before this block or second."
+)
+@click.option("--bip69", is_flag=True, help="Inputs and outputs in the order of BIP69, not at random.")
 @spending_options
 def send_(
     payments: tuple[str, ...],
@@ -133,6 +137,8 @@ def send_(
     chosen: tuple[str, ...],
     no_replace: bool,
     label: str | None,
+    locktime: int | None,
+    bip69: bool,
     fee_rate: str | None,
     target: int | None,
     allow_high_fee: bool,
@@ -152,6 +158,8 @@ def send_(
     options: dict[str, Any] = {**fees, "replaceable": not no_replace}
     if subtract_fee:
         options["subtract_fee_from_outputs"] = list(range(len(wanted)))
+    options |= {"locktime": locktime} if locktime is not None else {}
+    options |= {"bip69": True} if bip69 else {}
     if chosen:
         options |= {"inputs": [point_of(text) for text in chosen], "add_inputs": False}
     with unlocked(client, from_stdin):
@@ -188,41 +196,6 @@ def _planned(client: Any, wanted: list[tuple[str, int]], tx: dict[str, Any]) -> 
     if place is not None:
         fixed["change_position"] = place
     return plan_of(paid, fee, tx, change), fixed
-
-
-@click.command("sweep")
-@click.argument("address")
-@click.option("--send-max", is_flag=True, help="Leave coins that cost more than they are worth.")
-@spending_options
-def sweep_(
-    address: str,
-    send_max: bool,
-    fee_rate: str | None,
-    target: int | None,
-    allow_high_fee: bool,
-    dry_run: bool,
-    sure: bool,
-    from_stdin: bool,
-    **node: Any,
-) -> None:
-    """Send all that can be spent to ADDRESS, less the fee."""
-    client = client_of(node)
-    check_address(client, address)
-    options = {**fee_options(fee_rate, target), **({"send_max": True} if send_max else {})}
-    with unlocked(client, from_stdin):
-        tried = call(client, "sendall", recipients=[address], options={**options, "add_to_wallet": False})
-        tx = call(client, "decoderawtransaction", tried["hex"])
-        inputs = [{"txid": i["txid"], "vout": i["vout"]} for i in tx["vin"]]
-        value = sat_of(tx["vout"][0]["value"])
-        plan = plan_of([(address, value)], value_of(client, inputs) - value, tx, 0)
-        check_fee(sat_of(plan["fee"]), tx["vsize"], value, allow_high_fee)
-        if dry_run:
-            emit({**plan, "hex": tried["hex"], "sent": False}, lambda r: f"would send:\n{described(r)}")
-            return
-        ask_to_send(f"sending all:\n{described(plan)}", sure)
-        options.pop("send_max", None)
-        sent = call(client, "sendall", recipients=[address], options={**options, "inputs": inputs})
-    emit({**plan, "txid": sent["txid"], "sent": True}, lambda r: str(r["txid"]))
 
 
 @click.command("bump")

@@ -38,6 +38,7 @@ FUNDING = {
     "add_inputs": bool,
     "include_unsafe": bool,
     "add_to_wallet": bool,
+    "bip69": bool,
     "change_address": str,
     "change_position": int,
     "change_type": str,
@@ -267,6 +268,7 @@ def send_options(node: Node, wallet: Wallet, options: dict[str, Any], tx: Transa
         sequences=tuple((i.outpoint, i.sequence) for i in tx.inputs),
         lock_inputs=options.get("lock_unspents", False),
         lock_time=options.get("locktime"),
+        bip69=options.get("bip69", False),
         version=tx.version,
         outside=outside(node, wallet, tx),
     )

@@ -153,6 +153,13 @@ def test_keys_come_in_and_go_out(
     refused = run("account", "send", DEV, "1gwei", "--keystore", target, "--passphrase-stdin", "--yes")
     assert refused.code == 1 and "wrong passphrase" in refused.err
     assert run("account", "export", OTHER, "--out", target).code == 2
+    assert answer(run, "account", "export", OTHER, "--raw") == {"key": "0x" + KEY_OF_OTHER}
+    words = answer(run, "account", "export", "--words")["mnemonic"]
+    monkeypatch.setattr(sys, "stdin", io.StringIO(words + "\n"))
+    first = answer(run, "account", "list")[0]["address"]
+    assert answer(run, "account", "restore", "again", "--mnemonic-stdin", "--no-encrypt")["address"] == first
+    for wrong in ((), (OTHER,), (OTHER, "--words"), ("--words", "--raw")):
+        assert run("account", "export", *wrong).code == 2
 
 
 def _light() -> Any:

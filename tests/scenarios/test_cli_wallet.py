@@ -100,6 +100,29 @@ def test_a_watching_wallet_and_a_cold_one_pay_together(place: Place, tmp_path: P
     mine(place)
 
 
+@pytest.mark.parametrize("kind", ["legacy", "p2sh-segwit", "bech32", "bech32m"])
+def test_what_a_key_on_paper_can_spend_is_taken_in(place: Place, kind: str) -> None:
+    paper = f"paper-{kind}"
+    place.json("wallet", "create", paper)
+    target = place.json("wallet", "address", "--type", kind, "--wallet", paper)["address"]
+    key = place.json("wallet", "export", "--key", target, "--wallet", paper)["key"] + "\n"
+    sweep = ("wallet", "sweep", "--key-stdin", "--wallet", "bob", "--yes", "--fee-rate", "2")
+    assert "nothing" in place.run(*sweep, input=key).stderr
+    for amount, more in (("1btc", ("--bip69",)), ("2btc", ("--locktime", 5))):
+        place.json("wallet", "send", target, amount, "--wallet", "alice", "--yes", *more)
+    mine(place)
+    before = place.json("wallet", "balance", "--wallet", "bob")["trusted"]
+    dry = place.json(*sweep, "--dry-run", input=key)
+    assert dry["sent"] is False and dry["inputs"] == 2 and 1.9 <= dry["fee_rate"] <= 2.1
+    place.json(*sweep, input=key)
+    mine(place)
+    gained = place.json("wallet", "balance", "--wallet", "bob")["trusted"] - before
+    assert gained == pytest.approx(3 - float(dry["fee"]))
+    assert place.json("wallet", "balance", "--wallet", paper)["trusted"] == 0
+    wrong = place.run(*sweep, input="cMpMxK92W1DjqDvWV3pMn4xLwAuQJhNF3MFqkEHUQRPQofUJku8S\n")
+    assert wrong.returncode == 2 and "cMpMx" not in wrong.stderr
+
+
 def test_a_child_pays_and_what_a_bump_would_cost(place: Place) -> None:
     target = address(place, "bob")
     txid = place.json("wallet", "send", target, "1btc", "--wallet", "alice", "--yes", "--fee-rate", "2")["txid"]
