@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chains.bitcoin import REGTEST
+from chains.catalogue import load
 from chains.peercoin import STAKE_DEV
 from node.rpc.catalogue import bitcoin_dispatcher, given
 from node.rpc.errors import RpcError
@@ -121,6 +122,27 @@ def test_coins_that_stake_beside_a_reserve_are_not_spent(client: StakeClient) ->
     assert wallet.call("send", [{target: 20}], options=chosen)["complete"] is True
     assert wallet.call("staking", False) is False
     assert wallet.call("sendtoaddress", target, 300)
+
+
+@pytest.mark.parametrize(("name", "version"), [("stake-dev", 2), ("peercoin-regtest", 3)])
+def test_payments_are_bumped_and_paid_for_by_children(tmp_path: Path, name: str, version: int) -> None:
+    client = StakeClient(tmp_path, load(name))
+    try:
+        client.env.freeze(1_750_000_000)
+        wallet, other = funded(client, kinds=("bech32",)), client.made("other")
+        own = wallet.call("getnewaddress")
+        client.mine(client.node.spec.ledger.rules.maturity + 1, own)
+        first = wallet.call("sendtoaddress", other.call("getnewaddress"), 5)
+        second = wallet.call("bumpfee", first)
+        assert client.call("getrawmempool") == [second["txid"]]
+        child = other.call("childpaysforparent", second["txid"])
+        assert set(client.call("getrawmempool")) == {second["txid"], child["txid"]}
+        pooled = [client.call("getrawtransaction", txid, True) for txid in client.call("getrawmempool")]
+        assert {tx["version"] for tx in pooled} == {version}
+        client.mine(1, own)
+        assert other.call("getbalance") == 5 - child["fee"]
+    finally:
+        client.close()
 
 
 def test_why_nothing_can_stake(client: StakeClient) -> None:
