@@ -29,7 +29,7 @@ from cli.wei import ether, parse_wei
 from node.ethereum_client import EthereumSource, hexed
 from primitives.address import account_encode
 from primitives.ethereum_tx import BlobSidecar, EthereumTransaction
-from wallet import keyring, messages, mnemonic, typed_data
+from wallet import keyring, messages, mnemonic, spend_account, typed_data
 from wallet.accounts import Accounts
 from wallet.cipher import Scrypt
 from wallet.spend_account import Call
@@ -311,14 +311,25 @@ def _replace(tx_hash: str, cancel: bool, given: dict[str, Any], sidecar: BlobSid
             raise CliError(
                 "this wallet did not send that transaction", USAGE, "`chainyard account history` lists what it sent"
             )
-        what = "cancel" if cancel else "replace"
-        confirm([f"  {what} nonce {old.nonce} of {account_encode(old.sender)}, with higher fees"], given["sure"])
+        what, fees = "cancel" if cancel else "replace", spend_account.replacement_fees(old, source.fees())
+        offer = {"replaces": hexed(old.id), "nonce": old.nonce, "max_fee_per_gas": str(fees.fee_cap)}
+        lines = [
+            f"  {what} nonce {old.nonce} of {account_encode(old.sender)}",
+            f"  at most {ether(old.fee_cap)} -> {ether(fees.fee_cap)} for a unit of gas",
+        ]
+        if given["dry_run"]:
+            emit(offer, lambda _: "\n".join(lines))
+            return
+        confirm(lines, given["sure"])
         wallet.unlock()
         made = wallet.accounts.replace(old.id, cancel=cancel, sidecar=sidecar)
     emit({"hash": hexed(made.id), "nonce": made.nonce, "max_fee_per_gas": str(made.fee_cap)}, sent_text)
 
 
-_SURE = click.option("--yes", "-y", "sure", is_flag=True, help="Do not ask.")
+def _asking(command: Any) -> Any:
+    """Give a command --yes and --dry-run."""
+    command = click.option("--dry-run", is_flag=True, help="Show what would be offered.")(command)
+    return click.option("--yes", "-y", "sure", is_flag=True, help="Do not ask.")(command)
 
 
 @account.command("replace")
@@ -331,7 +342,7 @@ _SURE = click.option("--yes", "-y", "sure", is_flag=True, help="Do not ask.")
     help="The files of a blob transaction, which the wallet does not keep.",
 )
 @click.option("--cell-proofs/--blob-proofs", default=None, help="Which proofs blobs bring (the server is asked).")
-@_SURE
+@_asking
 @stdin_option
 @wallet_options
 def replace(tx_hash: str, blob_files: tuple[Path, ...], cell_proofs: bool | None, **given: Any) -> None:
@@ -341,7 +352,7 @@ def replace(tx_hash: str, blob_files: tuple[Path, ...], cell_proofs: bool | None
 
 @account.command("cancel")
 @click.argument("tx_hash")
-@_SURE
+@_asking
 @stdin_option
 @wallet_options
 def cancel(tx_hash: str, **given: Any) -> None:

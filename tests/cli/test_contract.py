@@ -121,7 +121,10 @@ def test_a_transaction_that_waits_is_replaced_and_cancelled(run: Run, chain: Eth
     chain.call("evm_setAutomine", False)
     first = answer(run, "account", "send", OTHER, "1ether", "--yes", "--no-wait")["hash"]
     second = answer(run, "account", "send", OTHER, "2ether", "--yes", "--no-wait")["hash"]
+    offer = answer(run, "account", "replace", first, "--dry-run")
+    assert offer["nonce"] == 0 and len(chain.call("eth_getBlockByNumber", "pending", False)["transactions"]) == 2
     higher = answer(run, "account", "replace", first, "--yes")
+    assert higher["max_fee_per_gas"] == offer["max_fee_per_gas"]
     assert higher["nonce"] == 0 and higher["hash"] != first
     nothing = answer(run, "account", "cancel", second, "--yes")
     assert nothing["nonce"] == 1
