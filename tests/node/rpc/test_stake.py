@@ -131,7 +131,7 @@ def test_payments_are_bumped_and_paid_for_by_children(tmp_path: Path, name: str,
         client.env.freeze(1_750_000_000)
         wallet, other = funded(client, kinds=("bech32",)), client.made("other")
         own = wallet.call("getnewaddress")
-        client.mine(client.node.spec.ledger.rules.maturity + 1, own)
+        client.mine(client.wallets.net.maturity + 1, own)
         first = wallet.call("sendtoaddress", other.call("getnewaddress"), 5)
         second = wallet.call("bumpfee", first)
         assert client.call("getrawmempool") == [second["txid"]]
