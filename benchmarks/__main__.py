@@ -1,4 +1,4 @@
-"""All benchmarks of the Bitcoin node and the wallet in one run: the machine first, then a row a figure, with the peers beside it.
+"""All benchmarks of the Bitcoin node, the wallet and the twin chain in one run: the machine first, a row a figure, the peers beside it.
 
 `python -m benchmarks [NAME...]`; each also runs alone (`python -m benchmarks.mining`). Exit code 1 where a wanted figure is missed.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import connect, mining, rpc, script, start, sync, wallet
+from benchmarks import connect, mining, rpc, script, start, sync, twin, wallet
 from benchmarks.report import run
 
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "rpc": rpc.rows,
     "start": start.rows,
     "wallet": wallet.rows,
+    "twin": twin.rows,
 }
 
 
