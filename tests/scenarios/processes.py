@@ -76,9 +76,7 @@ class Place:
         assert found.returncode == 0, found.stderr
         return json.loads(found.stdout)
 
-    def popen(
-        self, *arguments: object, prepare: Callable[[], None] | None = None, chain: str = "regtest"
-    ) -> Node:
+    def popen(self, *arguments: object, prepare: Callable[[], None] | None = None, chain: str = "regtest") -> Node:
         """Start `chainyard node` (or what is named first) and do not wait."""
         self.root.mkdir(parents=True, exist_ok=True)
         errors = self.root / f"stderr{len(self.nodes)}"
@@ -92,9 +90,7 @@ class Place:
         self.nodes.append(node)
         return node
 
-    def node(
-        self, *arguments: object, prepare: Callable[[], None] | None = None, chain: str = "regtest"
-    ) -> Node:
+    def node(self, *arguments: object, prepare: Callable[[], None] | None = None, chain: str = "regtest") -> Node:
         """Start a node on free ports and wait until it answers."""
         words: Sequence[object] = ("node", "--port", 0, "--bitcoin-rpc-port", 0, "--no-listen", "--quiet", *arguments)
         if chain != "regtest":
