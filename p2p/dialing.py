@@ -14,7 +14,9 @@ from p2p.limits import FEELER_INTERVAL
 from p2p.netaddress import NetAddress, address, split_host_port
 from p2p.peer import Kind
 
-FIRST_RETRY, LAST_RETRY, LAST_LOCAL_RETRY = 1.0, 60.0, 4.0
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+FIRST_LOCAL_RETRY, LAST_LOCAL_RETRY = 0.25, 4.0
+"""Of peers on this machine, which start together."""
 SEED_AFTER = 5.0
 """Seconds without a candidate before the seeds are asked."""
 SEED_INTERVAL = 60.0
@@ -59,6 +61,8 @@ class Dialer:
     manual: dict[str, Target] = field(default_factory=dict)
     pending: dict[str, Dial] = field(default_factory=dict)
     """Dials that were handed out and have not ended: being opened, or open."""
+    resting: dict[str, float] = field(default_factory=dict)
+    """Addresses of the book that were tried just now, and until when others are tried instead."""
     _feeler_due: float = FEELER_INTERVAL
     _seed_due: float = SEED_AFTER
 
@@ -81,6 +85,7 @@ class Dialer:
             for name, t in self.manual.items()
             if t.due <= now and name not in self.pending
         ]
+        self.resting = {name: until for name, until in self.resting.items() if until > now}
         peers = list(connected)
         groups = {a.group for kind, a in peers if kind is not Kind.INBOUND}
         groups |= {d.address.group for d in self.pending.values() if d.address is not None}
@@ -124,22 +129,26 @@ class Dialer:
                 anchor = self.anchors.pop(0)
                 if anchor.group not in groups:
                     return anchor
+        busy = self.pending.keys() | self.resting.keys()
         for _ in range(50):
             found = self.book.select(wall)
             if found is None:
                 return None
-            if found.group not in groups and found.key not in keys and found.text not in self.pending:
+            if found.group not in groups and found.key not in keys and found.text not in busy:
                 return found
         return None
 
     def ended(self, dial: Dial, now: float, lasted: bool) -> None:
         """A dial failed, or its connection is over; `lasted`: the handshake had been done."""
         self.pending.pop(dial.name, None)
+        most = LAST_LOCAL_RETRY if self.local else LAST_RETRY
+        if dial.address is not None:
+            self.resting[dial.name] = now + (FIRST_RETRY if lasted else most)
         target = self.manual.get(dial.name)
         if target is not None:
             target.failures = 0 if lasted else target.failures + 1
-            most = LAST_LOCAL_RETRY if self.local else LAST_RETRY
-            delay = min(most, FIRST_RETRY * 2.0 ** min(target.failures, 10) / 2)
+            first = FIRST_LOCAL_RETRY if self.local and not lasted else FIRST_RETRY
+            delay = min(most, first * 2.0 ** min(target.failures, 10) / 2)
             target.due = now + delay * (0.75 + 0.5 * self.random.random())
 
     def hurry(self) -> None:

@@ -26,6 +26,7 @@ SERVICE_NAMES = {
 WTXID_VERSION = 70016
 TIMEOUT = 60.0
 """Seconds in which both sides must have said verack."""
+SELF_CONNECTION = "self-connection"
 
 
 class HandshakeError(Exception):
@@ -135,7 +136,7 @@ class Handshake:
 
     def _on_version(self, m: Version) -> list[Message]:
         if self.inbound and m.nonce in self.own_nonces:
-            raise HandshakeError("self-connection")
+            raise HandshakeError(SELF_CONNECTION)
         if m.version < self.local.min_version:
             raise HandshakeError("obsolete-version", f"{m.version} < {self.local.min_version}")
         if missing := self.local.wanted_services & ~m.services:

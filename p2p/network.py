@@ -16,7 +16,7 @@ from p2p.dialing import Dial, Dialer, literal
 from p2p.eviction import Candidate, choose
 from p2p.framing import BadFrame, Frame, Framer
 from p2p.gossip import Gossip, hash_int
-from p2p.handshake import NODE_NETWORK, NODE_WITNESS, Handshake, HandshakeError, Local
+from p2p.handshake import NODE_NETWORK, NODE_WITNESS, SELF_CONNECTION, Handshake, HandshakeError, Local
 from p2p.limits import MAX_UNDECODABLE, MESSAGES_PER_TURN, READ_CHUNK, TURN_SECONDS
 from p2p.messages import (
     Addr,
@@ -232,7 +232,7 @@ class Network:
             peer = self._peer(dial.kind, address, dial.name, streams, nonce)
             await self._run(peer)
             lasted = peer.agreed is not None
-            if peer.closed == "self-connection":
+            if not lasted and nonce not in self._nonces:  # our own inbound side knew it
                 self.book.forget(address)
                 self.dialer.remove(dial.name)
         finally:
@@ -331,6 +331,8 @@ class Network:
         try:
             answers = peer.handshake.on(message)
         except HandshakeError as e:
+            if e.rule == SELF_CONNECTION and isinstance(message, Version):
+                self._nonces.discard(message.nonce)
             peer.close(e.rule)
             return
         for answer in answers:
@@ -361,14 +363,8 @@ class Network:
             peer.whitelisted,
             now,
         )
-        log.info(
-            "peer %d %s: %s, version %d, height %d",
-            peer.id,
-            peer.name,
-            agreed.user_agent,
-            agreed.version,
-            agreed.height,
-        )
+        told = (agreed.user_agent, agreed.version, agreed.height)
+        log.info("peer %d %s: %s, version %d, height %d", peer.id, peer.name, *told)
         if not peer.inbound and peer.kind is not Kind.BLOCK_ONLY:
             self.gossip.asked(peer.id)
             peer.send(GetAddr())

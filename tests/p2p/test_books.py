@@ -220,6 +220,20 @@ def test_a_recent_set_keeps_the_newest_within_bounds(keys: list[int]) -> None:
         assert all(bytes([k]) in recent for k in set(keys[max(0, at - 4) : at + 1]))
 
 
+@pytest.mark.parametrize(
+    ("local", "lasted", "rest"), [(True, False, 4), (False, False, 60), (True, True, 1), (False, True, 1)]
+)
+def test_an_address_of_the_book_rests_after_it_was_tried(local: bool, lasted: bool, rest: float) -> None:
+    book = AddressBook(Random(1))
+    book.add([known(1)], host(1), NOW)
+    dialer = Dialer(book, Random(1), 8333, full=1, block_only=0, local=local)
+    (dial,) = dialer.due(0.0, NOW, [])
+    assert dial.address == host(1)
+    dialer.ended(dial, 5.0, lasted)
+    assert dialer.due(5.0, NOW, []) == [] and dialer.due(5.0 + rest - 0.1, NOW, []) == []
+    assert [d.address for d in dialer.due(5.0 + rest, NOW, [])] == [host(1)] and not dialer.resting
+
+
 def test_named_peers_are_tried_for_ever_and_ever_more_slowly() -> None:
     dialer = Dialer(AddressBook(Random(1)), Random(1), 8333, 0, 0)
     assert dialer.add("1.2.3.4") and not dialer.add("1.2.3.4")

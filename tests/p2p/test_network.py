@@ -157,14 +157,50 @@ def test_two_nodes_meet_talk_and_part() -> None:
     run(main)
 
 
-def test_a_node_that_dials_itself_lets_go() -> None:
+def count_dials(node: Node) -> list[str]:
+    """The hosts that a node connects to; filled as it goes."""
+    dialled: list[str] = []
+    connect = node.env.connect
+
+    async def counting(host: str, port: int, seconds: float) -> Any:
+        dialled.append(host)
+        return await connect(host, port, seconds)
+
+    node.env.connect = counting  # type: ignore[method-assign, assignment]
+    return dialled
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_node_that_dials_itself_lets_go(named: bool) -> None:
     async def main(loop: VirtualLoop) -> None:
-        a = Node(SimulatedNetwork(loop, 1), "10.0.0.1")
+        a = Node(SimulatedNetwork(loop, 1), "10.0.0.1", replace(SETTINGS, full_outbound=2))
+        dialled = count_dials(a)
         await a.network.listen("", 18444)
         async with running(a):
-            a.network.add("10.0.0.1:18444")
+            me = address("10.0.0.1", 18444)
+            if named:
+                a.network.add("10.0.0.1:18444")
+            else:
+                a.network.book.add([m.Known(a.env.now(), 9, me)], me, a.env.now())
             await asyncio.sleep(60)
             assert a.events == [] and not a.network.peers
+            assert dialled == ["10.0.0.1"] and me not in a.network.book and not a.network.dialer.manual
+
+    run(main)
+
+
+def test_an_address_that_hangs_up_at_once_is_not_dialled_without_end() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        net = SimulatedNetwork(loop, 1)
+        a, b = Node(net, "10.0.0.1", replace(SETTINGS, full_outbound=2)), Node(net, "10.0.0.2")
+        b.network.bans.ban(subnet("10.0.0.1"), 1e9, 0.0, 0)
+        dialled = count_dials(a)
+        await b.network.listen("", 18444)
+        async with running(a, b):
+            them = address("10.0.0.2", 18444)
+            a.network.book.add([m.Known(a.env.now(), 9, them)], them, a.env.now())
+            await asyncio.sleep(60)
+            assert 5 <= len(dialled) <= 20
 
     run(main)
 
