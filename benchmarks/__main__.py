@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 from benchmarks import connect, mining, rpc, script, start, sync, twin, wallet
@@ -27,6 +28,9 @@ def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         print(f"no benchmark is called {unknown[0]!r}: there are {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    if importlib.util.find_spec("pbk") is None:
+        print("the peers are not installed: .venv/bin/pip install -e '.[bench]'", file=sys.stderr)
         return 2
     return run(*(PARTS[name] for name in names or PARTS))
 
