@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from primitives.address import AddressStyle
 from primitives.bitcoin import (
     NULL_OUTPOINT,
@@ -23,6 +25,7 @@ from vm.script.verify import verify_input
 from wallet import hd
 from wallet.api import CoinNet, Point
 from wallet.cipher import Scrypt
+from wallet.errors import WalletError
 from wallet.wallet import Wallet
 
 STYLE = AddressStyle(b"\x6f", b"\xc4", b"\xef", "bcrt", hd.TPUB, hd.TPRV)
@@ -214,3 +217,20 @@ def funded(chain: Chain, count: int = 1, **kwargs: object) -> Wallet:
         chain.mine(script_of(wallet))
     chain.mine(count=100)
     return wallet
+
+
+def rule(work: object) -> str:
+    """The word of the WalletError that a call raises."""
+    with pytest.raises(WalletError) as caught:
+        work()  # type: ignore[operator]
+    return caught.value.rule
+
+
+def picture(wallet: Wallet) -> object:
+    """What the chain alone decides: balances, coins, places of transactions."""
+    history = wallet.state.history
+    return (
+        wallet.balances(),
+        sorted(history.unspent),
+        sorted((txid, r.place, r.pooled, history.depth(r)) for txid, r in history.records.items() if r.is_active),
+    )
