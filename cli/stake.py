@@ -55,7 +55,10 @@ def _expected(info: dict[str, Any]) -> str:
 @click.argument("blocks", type=click.IntRange(1), default=1)
 @wallet_options
 def mint(blocks: int, **node: Any) -> None:
-    """Mint BLOCKS by stake at once, the clock of the local network moving as far as they need."""
+    """Mint BLOCKS by stake at once, the clock of the local network moving as far as they need.
+
+    Where the tip has become too old to stake on, a block of work comes first; it does not count.
+    """
     network = None if node["rpc_url"] or node["chain"] else _network(node["datadir"])
     if network is not None and node["member"] is None:
         node["member"] = next(iter(network.stakers), None)

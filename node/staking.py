@@ -165,15 +165,10 @@ class Staking:
         task.add_done_callback(_log_failure)
 
     def stop(self, name: str) -> None:
-        """End it."""
+        """End it; a search that is under way on the chain thread ends by itself."""
         task = self._tasks.pop(name, None)
         if task is not None:
             task.cancel()
-
-    def stop_all(self) -> None:
-        """End it for all wallets."""
-        for name in list(self._tasks):
-            self.stop(name)
 
     def is_on(self, name: str) -> bool:
         """Whether a wallet stakes."""

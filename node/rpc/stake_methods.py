@@ -190,12 +190,16 @@ async def set_staking(node: Node, staking: Staking, wallets: Wallets, call: Call
         staking.start(wallet)
     else:
         staking.stop(wallet.name)
+        await node.on_chain(lambda: None)  # a search that is under way may still mint: the answer comes after it
     return staking.is_on(wallet.name)
 
 
 @rpc("mint", family="peercoin", group="staking")
 async def mint(node: Node, staking: Staking, wallets: Wallets, call: Call, nblocks: int = 1) -> list[str]:
-    """Mint blocks at once on a local network, its clock moving as far as each needs; returns their hashes."""
+    """Mint blocks at once on a local network, its clock moving as far as each needs; returns their hashes.
+
+    Where the tip has become too old to stake on, a block of work comes first; it is not among them.
+    """
     engine_of(node)
     if not node.spec.network.local:
         raise RpcError(MISC_ERROR, "Blocks are minted at once on local networks only; use staking")
