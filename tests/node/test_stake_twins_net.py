@@ -59,6 +59,7 @@ async def flood(net: SimulatedNetwork, victim: Whole, blocks: list[PeercoinBlock
         await raw.read(1.0)
         if raw.closed:
             raw, used = await attacker(net, victim, used), used + 1
+    raw.writer.close()
     await until(lambda: not victim.peering.exchange.busy)
     return used
 
