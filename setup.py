@@ -25,7 +25,7 @@ extensions.append(
     extension(
         "vm.evm.precompiles._native",
         [f"vm/evm/precompiles/{part}.c" for part in ("_native", "_bn254", "_blake2")],
-        ["vm/evm/precompiles/_native.h"],
+        ["vm/evm/precompiles/_native.h", "vm/evm/precompiles/_bn254_fields.h"],
     )
 )
 if (HERE / "consensus/_ethash.c").exists():

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cli.amounts import check_amount, coins, rate, sat_of, shown
+from cli.amounts import check_amount, coins, parse_amount, rate, sat_of, shown
 from cli.output import USAGE, CliError, call, wants_json
 from cli.secrets import stdin_option
 from cli.wallet import wallet_options
@@ -158,6 +158,14 @@ def pairs_of(payments: tuple[str, ...]) -> list[tuple[str, str]]:
     for text in payments[1::2]:
         check_amount(text)
     return list(zip(payments[::2], payments[1::2], strict=True))
+
+
+def payees(client: Any, pairs: list[tuple[str, str]]) -> list[tuple[str, int]]:
+    """Addresses that can be paid, and satoshi for each. Raises CliError."""
+    found = [(address, parse_amount(text)) for address, text in pairs]
+    for address, _ in found:
+        check_address(client, address)
+    return found
 
 
 def whole_id(client: Any, text: str) -> str:

@@ -10,17 +10,17 @@ from typing import Any
 
 import click
 
-from cli.amounts import coins, parse_amount, rate, sat_of, shown
+from cli.amounts import coins, rate, sat_of, shown
 from cli.output import USAGE, CliError, call, emit, fitted, wants_json
 from cli.payments import (
     HIGH_RATE,
     ask_to_send,
-    check_address,
     check_fee,
     confirm,
     described,
     fee_options,
     pairs_of,
+    payees,
     plan_of,
     point_of,
     spending_options,
@@ -151,9 +151,7 @@ def send_(
     pairs = pairs_of(payments)
     fees = fee_options(fee_rate, target)
     client = client_of(node)
-    wanted = [(address, parse_amount(text)) for address, text in pairs]
-    for address, _ in wanted:
-        check_address(client, address)
+    wanted = payees(client, pairs)
     outputs = [{address: coins(amount)} for address, amount in wanted]
     options: dict[str, Any] = {**fees, "replaceable": not no_replace}
     if subtract_fee:

@@ -15,12 +15,12 @@ from cli.amounts import coins, parse_amount, sat_of, shown
 from cli.output import USAGE, CliError, call, emit
 from cli.payments import (
     ask_to_send,
-    check_address,
     check_fee,
     confirm,
     fee_options,
     owner_of,
     pairs_of,
+    payees,
     point_of,
     spending_options,
 )
@@ -143,9 +143,7 @@ def fund(
     pairs = pairs_of(payments)
     options: dict[str, Any] = {**fee_options(fee_rate, target), "replaceable": not no_replace}
     client = client_of(node)
-    wanted = [(address, parse_amount(text)) for address, text in pairs]
-    for address, _ in wanted:
-        check_address(client, address)
+    wanted = payees(client, pairs)
     if subtract_fee:
         options["subtract_fee_from_outputs"] = list(range(len(wanted)))
     options |= {"lock_unspents": lock and not dry_run}

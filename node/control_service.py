@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.api import Admission
 from node.controls import Controls
 from node.faucet import grant_coins
+from node.interval import Interval
 from node.node import Happening, PoolChanged
 from node.wallets import Wallets
 from primitives.bitcoin import TxOutput
@@ -53,7 +54,7 @@ class ControlService:
         self.interval = 0.0
         self._listening: Callable[[], None] | None = None
         self._mining = False
-        self._clock: asyncio.Task[None] | None = None
+        self._timer = Interval(self.node, self._timely)
 
     # -- mining by itself (on the loop) ------------------------------------------------------------------------------
 
@@ -86,16 +87,7 @@ class ControlService:
         if self.dev is not None:
             self.dev.set_interval(0)
             self.dev.modes.interval = seconds
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
-        if seconds > 0:
-            self._clock = asyncio.get_running_loop().create_task(self._tick(seconds), name="interval mining")
-
-    async def _tick(self, seconds: float) -> None:
-        while not self.node.stopping.is_set():
-            await asyncio.sleep(seconds)
-            await self.node.on_chain(self._timely)
+        self._timer.set(seconds)
 
     def _timely(self) -> None:
         if self.node.env.frozen is not None:  # the clock stands: blocks carry it on

@@ -26,6 +26,10 @@ ANYONE: Final = b"\x51"
 """A script that anyone may spend: where blocks pay when nobody said where."""
 NOBODY: Final = bytes(20)
 """The account that blocks pay then, on chains of accounts alone."""
+OURS: Final = -1
+"""The source of transactions that this node's own users brought."""
+_ACCOUNTS: Final = 1
+"""The lane of accounts where a chain has two."""
 FILE: Final = "snapshots.json"
 MOST_BLOCKS: Final = 1_000_000
 """That are mined by one order."""
@@ -244,7 +248,7 @@ class Controls:
         node = self.node
         with node.chain.view() as view, node.chain.state_at(parent) as state:
             at = Position(view.entries.branch(parent), state, parent.header.timestamp + 1)
-            chosen = [admission_of(tx, self._lane(tx)) for tx in txs]
+            chosen = [admission_of(tx) for tx in txs]
             made = node.producer.make(at, purse(parent), node.stopping.is_set, chosen)
         if made is None:
             raise Refused("no block could be made")
@@ -257,20 +261,8 @@ class Controls:
         assert entry is not None, "a block that was just taken in"
         return entry
 
-    def _lane(self, tx: Any) -> int:
-        """Which half of a twin chain a transaction belongs to; 0 on any other."""
-        return int("bitcoin" in self.node.spec.rpc and not hasattr(tx, "vsize"))
 
-
-OURS: Final = -1
-"""The source of transactions that this node's own users brought."""
-
-
-_ACCOUNTS: Final = 1
-"""The lane of accounts where a chain has two."""
-
-
-def admission_of(tx: Any, lane: int = 0) -> Admission:
+def admission_of(tx: Any) -> Admission:
     """A transaction that goes into a block whatever the pool's taste; whether it applies, the ledger says when the block is assembled."""
     nothing: frozenset[bytes] = frozenset()
     if hasattr(tx, "vsize"):

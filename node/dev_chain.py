@@ -5,7 +5,6 @@ All but `keys` and switches runs on the chain thread. It knows no RPC; every cha
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -18,6 +17,7 @@ from ledger.account.transaction import check_form, check_state
 from ledger.api import Admission
 from node.controls import MOST_BLOCKS, OURS, Controls, admission_of
 from node.gate import Position
+from node.interval import Interval
 from node.node import Happening, Node
 from node.producer import Purse
 from node.results import TipChanged
@@ -94,7 +94,7 @@ class DevChain:
         self.keys = keys
         self.modes = Modes(automine=automine)
         self.next_block = NextBlock()
-        self._clock: asyncio.Task[None] | None = None
+        self._timer = Interval(node, self.mine)
         self.instance = node.env.random.randbytes(32)
         """Another one with every start."""
         self._start = node.env.now() - node.env.monotonic()
@@ -335,19 +335,8 @@ class DevChain:
     def set_interval(self, seconds: float) -> None:
         """Make a block every so many seconds; 0: no longer. On the loop."""
         self.modes.interval = seconds
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
-        if seconds > 0:
-            self._clock = asyncio.get_running_loop().create_task(self._tick(seconds), name="interval mining")
-
-    async def _tick(self, seconds: float) -> None:
-        while not self.node.stopping.is_set():
-            await asyncio.sleep(seconds)
-            await self.node.on_chain(self.mine)
+        self._timer.set(seconds)
 
     def close(self) -> None:
         """End interval mining."""
-        if self._clock is not None:
-            self._clock.cancel()
-            self._clock = None
+        self._timer.set(0)

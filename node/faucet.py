@@ -46,8 +46,7 @@ def _mine(controls: Controls, tx: Transaction) -> bytes:
 
 
 def _rules(controls: Controls) -> Any:
-    ledger = controls.node.spec.ledger
-    rules = getattr(ledger, "rules", None) or getattr(getattr(ledger, "coins", None), "rules", None)
+    rules = getattr(controls.node.spec.ledger, "rules", None)
     if not hasattr(rules, "maturity"):
         raise Refused("no coins", f"{controls.node.spec.name} has no coins")
     return rules

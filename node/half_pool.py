@@ -5,7 +5,7 @@ It refuses to know what a lane means.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -37,9 +37,9 @@ class HalfPool:
         self._view: PoolView | None = None
 
     @property
-    def entries(self) -> dict[bytes, Pooled]:
+    def entries(self) -> Mapping[bytes, Pooled]:
         """The half's transactions, by id."""
-        return {key: e for key, e in self.pool.entries.items() if e.admission.lane == self.lane}
+        return self.view().entries
 
     @property
     def givers(self) -> dict[bytes, bytes]:
@@ -64,7 +64,7 @@ class HalfPool:
     @property
     def memory(self) -> int:
         """Bytes that the pool counts for this lane."""
-        return sum(e.admission.memory or e.admission.size for e in self.entries.values())
+        return self.view().memory
 
     @property
     def base_fee(self) -> int:

@@ -329,15 +329,6 @@ class Testnet:
             client.call("movetime", max(0, second - client.call("movetime", 0)))
         return len(running)
 
-    def move_clocks(self, seconds: int) -> int:
-        """Move the clocks of all nodes that run on, to the same second; that second."""
-        running = [self.client(m) for m in self.members if m.running]
-        if not running:
-            raise NetError("no node runs - `chainyard net up` starts them")
-        target = max(client.call("movetime", 0) for client in running) + seconds
-        self.reach(target)
-        return int(target)
-
     def stake(self, on: bool = True) -> None:
         """Let all stakers stake, or stop it."""
         for name in self.stakers:

@@ -14,6 +14,7 @@ from chains.spec import ChainSpec
 from consensus.api import Engine
 from ledger.api import Aid, Applied
 from ledger.twin.ledger import nothing_beside
+from node.controls import ANYONE
 from node.half_chain import HalfBranch, whole_branch
 from node.half_node import HalfNode
 from node.halves import Halves
@@ -35,8 +36,6 @@ from storage.layout import BODY
 K = TypeVar("K")
 V = TypeVar("V")
 
-ANYONE = b"\x51"
-"""Whom the coins of a block go to that a client of the accounts made, until somebody says otherwise: anyone may spend it."""
 MOST_HEADERS = 8_192
 MOST_BLOCKS = 64
 """Payloads and blocks made here of which a half may come back alone (templates)."""
@@ -85,23 +84,33 @@ class Recent:
         self.headers.add(block.header.hash, block.header)
 
 
-def resealed(block: TwinBlock, header: Any) -> TwinBlock:
-    """The block with another seal on its outer header."""
-    outer: Any = block.outer
-    return TwinBlock(replace(outer, header=header), block.payload)
+class TwinHalf:
+    """What both halves do alike with a block that was made here."""
+
+    def __init__(self, node: Node, recent: Recent) -> None:
+        self._node = node
+        self._recent = recent
+        self.engine: Engine[Any, Any] = node.spec.engine.inner  # type: ignore[attr-defined]
+
+    def resealed(self, block: TwinBlock, header: Any) -> TwinBlock:
+        """The block with another seal on its outer header."""
+        outer: Any = block.outer
+        return TwinBlock(replace(outer, header=header), block.payload)
+
+    def remember(self, block: TwinBlock) -> None:
+        """A block was made: its half may come back alone."""
+        self._recent.add(block)
 
 
-class CoinHalf:
+class CoinHalf(TwinHalf):
     """The outer blocks: a Bitcoin-style chain."""
 
     lane = COINS
 
     def __init__(self, node: Node, recent: Recent) -> None:
-        self._node = node
-        self._recent = recent
+        super().__init__(node, recent)
         twin: Any = node.spec.ledger
         self.format: Format = twin.format.outer
-        self.engine: Engine[Any, Any] = node.spec.engine.inner  # type: ignore[attr-defined]
         self.spec = replace(
             node.spec,
             engine=self.engine,
@@ -138,14 +147,6 @@ class CoinHalf:
     def purse(self, purse: Purse) -> Purse:
         """The same; the fees of accounts go where the account half says."""
         return replace(purse, options={"beneficiary": self._recent.beneficiary, **purse.options})
-
-    def resealed(self, block: TwinBlock, header: Any) -> TwinBlock:
-        """With another seal."""
-        return resealed(block, header)
-
-    def remember(self, block: TwinBlock) -> None:
-        """A block was made."""
-        self._recent.add(block)
 
     def join(self, block: Any) -> TwinBlock:
         """The block with the payload that it commits to. Raises Refused("payload-unknown")."""
@@ -214,20 +215,18 @@ class CoinRules:
         return applied
 
 
-class AccountHalf:
+class AccountHalf(TwinHalf):
     """The payloads: an Ethereum-style chain."""
 
     lane = ACCOUNTS
 
     def __init__(self, node: Node, recent: Recent) -> None:
-        self._node = node
-        self._recent = recent
+        super().__init__(node, recent)
         self._headers: Bounded[bytes, EthereumHeader] = Bounded(MOST_HEADERS)
         """By hash of the block: its payload's header, which the block's hash fixes."""
         twin: Any = node.spec.ledger
         self.format: Format = twin.format.payload
         genesis: Any = node.spec.genesis
-        self.engine: Engine[Any, Any] = node.spec.engine.inner  # type: ignore[attr-defined]
         self.spec: ChainSpec = replace(
             node.spec,
             genesis=genesis.payload,
@@ -281,14 +280,6 @@ class AccountHalf:
         self._recent.beneficiary = purse.payee[-20:].rjust(20, b"\0")
         options = {**purse.options, "beneficiary": self._recent.beneficiary}
         return replace(purse, payee=self._recent.payee, options=options)
-
-    def resealed(self, block: TwinBlock, header: Any) -> TwinBlock:
-        """With another seal."""
-        return resealed(block, header)
-
-    def remember(self, block: TwinBlock) -> None:
-        """A block was made."""
-        self._recent.add(block)
 
     def join(self, block: Any) -> TwinBlock:
         """The block that was made with this payload. Raises Refused("block-unknown")."""

@@ -3,7 +3,6 @@
 Refuses to know the node: it asks an AccountSource. A key is on disk before its address is given out.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Final, Protocol
@@ -320,8 +319,3 @@ class Accounts:
         signed = spend_account.sign_checked(tx, self.secret_of(old.sender))
         self._hand_over(signed)
         return signed
-
-    def forget_nonces(self, accounts: Sequence[bytes] | None = None) -> None:
-        """Trust the chain alone again: after a reorganisation or where transactions were dropped."""
-        for address in accounts if accounts is not None else [a.address for a in self.all()]:
-            self._nonces.forget(address)

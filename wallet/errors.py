@@ -23,7 +23,6 @@ UNSAFE_KEYSTORE: Final = "unsafe-keystore"
 CORRUPT: Final = "wallet-corrupt"
 TOO_NEW: Final = "wallet-too-new"
 EXISTS: Final = "wallet-exists"
-BUSY: Final = "wallet-busy"
 REJECTED: Final = "rejected"
 NOT_SIGNED: Final = "not-signed"
 

@@ -14,8 +14,7 @@ from primitives import secp256k1
 from primitives.bitcoin import TxOutput, read_transaction
 from primitives.buffer import Reader
 from primitives.errors import DecodeError
-from primitives.hashing import hash160
-from wallet import descriptors, file, scripts
+from wallet import descriptors, file
 from wallet.api import CoinNet, WalletEnv
 from wallet.cipher import Scrypt
 from wallet.descriptors import Expansion
@@ -260,13 +259,3 @@ def expansion_data(expansion: Expansion, output: TxOutput, signer: Signer | None
         for key in (*expansion.keys, *((expansion.internal,) if expansion.internal is not None else ())):
             signer.learn(key)
     return data
-
-
-def hash_of_key(script: bytes) -> bytes | None:
-    """The key hash behind a P2PKH or P2WPKH script, or of a P2PK script's key."""
-    key = scripts.pk_in(script)
-    if key is not None:
-        return hash160(key)
-    if len(script) == 22 and script[:2] == b"\x00\x14":
-        return script[2:]
-    return scripts.pkh_in(script)

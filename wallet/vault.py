@@ -147,12 +147,6 @@ class Vault:
         master = self._open_master(old, lock)
         self.lock = self._sealed_by(master, new, lock.stretch)
 
-    def check_passphrase(self, passphrase: str) -> None:
-        """Raise WalletError("wrong-passphrase") unless this is the passphrase."""
-        if self.lock is None:
-            raise WalletError(WRONG_STATE, "the wallet is not encrypted")
-        self._open_master(passphrase, self.lock)
-
     def add(self, kind: str, name: str, plain: bytes, now: float) -> Secret:
         """Take in a secret. Raises WalletError("wallet-locked")."""
         with self._guard:

@@ -63,11 +63,6 @@ def decode_coin(data: bytes) -> Coin:
     return Coin(value, data[_LONG:], height, coinbase, stake, *_ORIGIN.unpack_from(data, _PLAIN))
 
 
-def coin_key(point: bytes) -> bytes:
-    """The key under which the coin at an outpoint is stored."""
-    return COIN + point
-
-
 class CoinView:
     """The coins of a KV, by outpoint."""
 

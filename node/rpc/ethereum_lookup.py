@@ -13,7 +13,7 @@ from node.indexes import find_transaction
 from node.node import Node, Snapshot
 from node.receipts import receipts_of
 from node.rpc.errors import INVALID_PARAMS, RpcError
-from node.rpc.ethereum_json import Json, Place, block_json, log_json, receipt_json
+from node.rpc.ethereum_json import Json, Place, log_json, receipt_json
 from node.rpc.ethereum_params import BlockRef, LogQuery
 from node.rpc.registry import injected
 from primitives.chain import Entry
@@ -73,11 +73,6 @@ def state_at(at: Snapshot, ref: BlockRef) -> State:
 def rules_at(at: Snapshot, header: EthereumHeader) -> AccountRules:
     """The rules of a header's block."""
     return ledger_of(at.node).schedule.of(header)
-
-
-def full_block(at: Snapshot, block: EthereumBlock, full: bool) -> Json:
-    """A block as JSON."""
-    return block_json(block, full)
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,6 @@ class BlockRef:
 
 
 LATEST: Final = BlockRef("latest")
-PENDING: Final = BlockRef("pending")
 
 
 def block_number(value: Any, name: str = "block") -> BlockRef:

@@ -18,26 +18,18 @@ from node.rpc.errors import (
 )
 from node.rpc.params import coins, shown
 from node.rpc.registry import rpc
+from p2p.handshake import SERVICE_NAMES
 
 CORE_VERSION = 300_000
 """Of the Bitcoin Core whose answers these are, as clients compare it."""
 BAN_SECONDS = 24 * 60 * 60
 NETWORKS = ("ipv4", "ipv6", "onion", "i2p", "cjdns")
-_SERVICES = (
-    (1 << 0, "NETWORK"),
-    (1 << 2, "BLOOM"),
-    (1 << 3, "WITNESS"),
-    (1 << 6, "COMPACT_FILTERS"),
-    (1 << 10, "NETWORK_LIMITED"),
-    (1 << 11, "P2P_V2"),
-)
 
 
 def service_names(bits: int) -> list[str]:
     """Names of service bits, UNKNOWN[2^n] for those without one."""
-    known = dict(_SERVICES)
     found = [1 << n for n in range(64) if bits >> n & 1]
-    return [known.get(bit, f"UNKNOWN[2^{bit.bit_length() - 1}]") for bit in found]
+    return [SERVICE_NAMES.get(bit, f"UNKNOWN[2^{bit.bit_length() - 1}]") for bit in found]
 
 
 def _peer(info: PeerInfo) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from vm.evm.code import NO_CODE
 
 Address = bytes  # 20 bytes
-NO_ADDRESS = bytes(20)
 
 
 class World(Protocol):
