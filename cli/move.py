@@ -5,7 +5,6 @@ A deposit is a payment of a wallet of the node; an exit is a transaction of an a
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ import click
 from cli.amounts import coins, parse_amount, shown
 from cli.ethereum import explained, parse_account, send_asked, sender_options, sent_text
 from cli.output import USAGE, CliError, call, emit, table, wants_json
+from cli.payments import confirm, fee_options
 from cli.secrets import stdin_option, unlocked
 from cli.wallet import client_of, wallet_options
 from primitives import address as addresses
@@ -35,19 +35,13 @@ COLUMNS = ("kind", "amount", "account", "status", "confirmations", "transaction"
 def deposit_(amount: str, account: str, fee_rate: str | None, sure: bool, from_stdin: bool, **node: Any) -> None:
     """Move AMOUNT (0.5btc, 1000sat) of the wallet's coins to ACCOUNT (0x...), where they are ether: one coin is one ether."""
     owner = account_encode(parse_account(account))
+    rate = fee_options(fee_rate, None).get("fee_rate")
     client = client_of(node)
     value = parse_amount(amount)
     if not (sure and wants_json()):
         click.echo(f"moving {shown(coins(value))} to the account {owner}", err=True)
-    if not sure:
-        if not sys.stdin.isatty():
-            raise CliError(
-                "nothing was moved: there is no terminal to ask", USAGE, "say --yes to move without a question"
-            )
-        if not click.confirm("Move it?", err=True):
-            raise CliError("nothing was moved", USAGE)
+    confirm("Move it?", sure, "nothing was moved")
     with unlocked(client, from_stdin):
-        rate = None if fee_rate is None else fee_rate.lower().removesuffix("sat/vb").strip()
         made = call(client, "deposit", coins(value), owner, rate)
     emit(made, lambda r: f"{r['txid']}\nfee {shown(r['fee'])}; `chainyard wallet moves` tells when it is credited")
 
