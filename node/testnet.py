@@ -339,18 +339,17 @@ class Testnet:
         rows = []
         for member in self.members:
             row: dict[str, Any] = {"name": member.name, "running": member.running, "port": member.port}
-            row |= {"bitcoin_rpc_port": member.bitcoin_rpc_port, "ethereum_rpc_port": member.ethereum_rpc_port}
+            row |= {"bitcoin_rpc_port": member.bitcoin_rpc_port}
             if member.running:
                 try:
-                    replies = self.client(member).batch(
-                        [("getblockchaininfo", []), ("getpeerinfo", []), ("getmempoolinfo", [])]
-                    )
-                    chain, peers, pool = replies
+                    asked = ("getblockchaininfo", "getpeerinfo", "getmempoolinfo", "getlocalinfo")
+                    chain, peers, pool, local = self.client(member).batch([(method, []) for method in asked])
                     row |= {
                         "height": chain["blocks"],
                         "tip": chain["bestblockhash"],
                         "peers": len(peers),
                         "mempool": pool["size"],
+                        "ethereum_rpc_port": member.ethereum_rpc_port if local["accounts"] else 0,
                     }
                 except (NoConnection, TypeError) as e:
                     row["error"] = str(e)
